@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { engine } from '../../engine/addon.js';
+import { Capi } from '../../methods/capi/capi.js';
+import { type CapiConfig, capiRecipe } from '../../methods/capi/capi-config.js';
+import { stepFlops } from '../../methods/capi/step-flops.js';
+import { byteText } from '../../support/byte-text.js';
+import { UsageError } from '../../support/errors.js';
+import { suggestion } from '../../support/nearest-name.js';
+import { numberText } from '../../support/number-text.js';
+import { Generator } from '../../tensor/generator.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, Tensor } from '../../tensor/tensor.js';
+import { trainStep } from '../../train/train-step.js';
+import { type CommandResult, cardText } from '../output.js';
+
+/** The checked options of `tessera bench step`. */
+export type BenchStepOptions = {
+  readonly preset: string | undefined;
+  readonly batch: number | undefined;
+  readonly image: number | undefined;
+  readonly threads: number | undefined;
+  readonly steps: number | undefined;
+  readonly device: string | undefined;
+  /** JSON document of an earlier measurement. */
+  readonly vs: string | undefined;
+};
+
+/** Networks that are timed; the same sizes are timed of the published code. */
+const presets = {
+  tiny: { width: 192, heads: 3, depth: 12, predictorDepth: 4, patchSize: 8, prototypes: 1024 },
+  small: { width: 384, heads: 6, depth: 12, predictorDepth: 6, patchSize: 14, prototypes: 4096 },
+  base: { width: 768, heads: 12, depth: 12, predictorDepth: 6, patchSize: 14, prototypes: 8192 },
+  large: { width: 1024, heads: 16, depth: 24, predictorDepth: 12, patchSize: 14, prototypes: 16384 },
+} as const;
+
+const warmUp = 2;
+
+interface Measurement {
+  readonly preset: string;
+  readonly batch: number;
+  readonly image: number;
+  readonly threads: number;
+  readonly stepMsMedian: number;
+  readonly stepMsMin: number;
+  readonly imagesPerSecond: number;
+  readonly gflopsPerStep: number;
+  readonly peakGflops: number;
+  readonly mfu: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** `tessera bench step`. */
+export async function benchStep(options: BenchStepOptions): Promise<CommandResult> {
+  const before = options.vs === undefined ? undefined : readMeasurement(options.vs);
+  const measured = measure(options);
+  const ratio = before && measured.imagesPerSecond / before.imagesPerSecond;
+  const card = cardText(
+    `one training step · ${measured.preset}, ${measured.batch} images of ${measured.image} px, ${measured.threads} threads`,
+    [
+      ['step', `${numberText(measured.stepMsMedian)} ms (median), ${numberText(measured.stepMsMin)} ms (least)`],
+      ['speed', `${numberText(measured.imagesPerSecond, 3)} images/s`],
+      ['work', `${numberText(measured.gflopsPerStep, 3)} GFLOP in matrix products`],
+      ['peak', `${numberText(measured.peakGflops, 3)} GFLOP/s, a large matrix product on this machine just now`],
+      ['share', `${numberText(100 * measured.mfu, 3)} % of that peak`],
+      ['memory', `${byteText(measured.peakMemoryBytes)} resident at most, the whole process`],
+      ['against', ratio === undefined ? undefined : `${options.vs}: ${numberText(ratio, 3)} times as fast`],
+    ],
+  );
+  return { card, json: { ...measured, ...(ratio === undefined ? {} : { ratio }) } };
+}
+
+function measure(options: BenchStepOptions): Measurement {
+  const name = options.preset ?? 'small';
+  if (!Object.hasOwn(presets, name)) {
+    const known = Object.keys(presets);
+    throw new UsageError(`expected one of the presets ${known.join(', ')}, received ${name}${suggestion(name, known)}`);
+  }
+  const { predictorDepth, prototypes, ...sizes } = presets[name as keyof typeof presets];
+  const batch = options.batch ?? 8;
+  const image = options.image ?? 224;
+  const threads = options.threads ?? availableParallelism();
+  const device = options.device ?? 'cpu';
+  engine().setThreads(threads);
+  const config = capiRecipe.parse({
+    method: 'capi',
+    model: { ...sizes, predictor: { depth: predictorDepth } },
+    data: { imageSize: image },
+    mask: { kind: 'uniform' },
+    capi: { prototypes },
+    optim: { batchSize: batch },
+  });
+  const peakGflops = matrixProductPeak();
+  const times = timeSteps(config, options.steps ?? 8, device).sort((a, b) => a - b);
+  const median = times[Math.floor(times.length / 2)]!;
+  const gflopsPerStep = stepFlops(config) / 1e9;
+  return {
+    preset: name,
+    batch,
+    image,
+    threads,
+    stepMsMedian: median,
+    stepMsMin: times[0]!,
+    imagesPerSecond: (1000 * batch) / median,
+    gflopsPerStep,
+    peakGflops,
+    mfu: gflopsPerStep / (median / 1000) / peakGflops,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+/** Milliseconds of each step on images of noise, without making the images. */
+function timeSteps(config: CapiConfig, steps: number, device: string): number[] {
+  using generator = new Generator(config.seed);
+  const capi = new Capi(config, { device });
+  const { batchSize } = config.optim;
+  const { imageSize } = config.data;
+  const times: number[] = [];
+  for (let step = 0; step < warmUp + steps; step++) {
+    const masked = capi.drawMasks(batchSize, step * batchSize);
+    const batch = scope(() => ({
+      images_B3YX: ops.toDevice(
+        ops.randn([batchSize, 3, imageSize, imageSize], generator, 'float32'),
+        device,
+        'float32',
+      ),
+      visible: ops.toDevice(Tensor.from(masked.visible, [masked.visible.length]), device, 'int64'),
+      predict: ops.toDevice(Tensor.from(masked.predict, [masked.predict.length]), device, 'int64'),
+    }));
+    const started = performance.now();
+    // A step of the warm-up has a learning rate above zero, as in training.
+    trainStep(capi, [batch], step + 1, { measure: false });
+    if (step >= warmUp) times.push(performance.now() - started);
+    capi.disposeBatch(batch);
+  }
+  capi.dispose();
+  return times;
+}
+
+/** GFLOP/s of a product of two 1024 x 1024 float32 matrices: the best of several rounds. */
+function matrixProductPeak(): number {
+  const side = 1024;
+  using generator = new Generator(0);
+  return scope(() => {
+    const [a, b] = [ops.randn([side, side], generator, 'float32'), ops.randn([side, side], generator, 'float32')];
+    let best = 0;
+    for (let round = 0; round < 30; round++) {
+      const started = performance.now();
+      ops.matmul(a, b).dispose();
+      best = Math.max(best, (2 * side ** 3) / ((performance.now() - started) * 1e6));
+    }
+    return best;
+  });
+}
+
+function readMeasurement(path: string): Measurement {
+  try {
+    const parsed = JSON.parse(readFileSync(path, 'utf8')) as Measurement;
+    if (Number.isFinite(parsed.imagesPerSecond)) return parsed;
+  } catch (cause) {
+    throw new UsageError(`--vs: ${path} is not a measurement: ${(cause as Error).message}`, {
+      hint: 'Make one with: tessera bench step --json > before.json',
+    });
+  }
+  throw new UsageError(`--vs: ${path} is not a measurement of bench step: it has no imagesPerSecond`);
+}

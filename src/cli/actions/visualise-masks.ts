@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { findRecipe } from '../../config/find-recipe.js';
+import { readRecipe } from '../../config/recipe.js';
+import { resolveConfig } from '../../config/resolve-config.js';
+import { openDataset } from '../../data/spec.js';
+import { capiRecipe, networkOptions } from '../../methods/capi/capi-config.js';
+import { RunFolder } from '../../runs/run-folder.js';
+import { UsageError } from '../../support/errors.js';
+import { drawMaskSheet } from '../../visualise/mask-sheet.js';
+import { sampleImages } from '../../visualise/sample-images.js';
+import type { CommandResult } from '../output.js';
+import { writePicture } from './write-picture.js';
+
+/** The checked options of `tessera visualise masks`. */
+export type VisualiseMasksOptions = {
+  /** A run folder, or else a recipe: a file or the name of one that comes with Tessera. */
+  readonly run: string | undefined;
+  readonly recipe: string | undefined;
+  readonly data: string;
+  /** `images/masks.png` of the run unless given. */
+  readonly out: string | undefined;
+  readonly count: number | undefined;
+  readonly draws: number | undefined;
+  readonly seed: number | undefined;
+};
+
+/** `tessera visualise masks`: JSON with `out`, `images` and `draws`. */
+export async function visualiseMasks(options: VisualiseMasksOptions): Promise<CommandResult> {
+  const { count = 8, draws = 3 } = options;
+  if ((options.run === undefined) === (options.recipe === undefined)) {
+    throw new UsageError('expected either a run folder with --run or a recipe with --recipe');
+  }
+  const run = options.run === undefined ? undefined : RunFolder.open(options.run);
+  const recipe = run?.config ?? findRecipe(options.recipe!);
+  const { config } = resolveConfig(capiRecipe, readRecipe(recipe), []);
+  const { encoder } = networkOptions(config);
+  const { data, mask } = config;
+  const seed = options.seed ?? config.seed;
+  const dataset = await openDataset(options.data);
+  const view = { kind: 'random-resized-crop', size: data.imageSize, scale: data.cropScale, flip: data.flip } as const;
+  const images = await sampleImages(dataset, view, { count, seed });
+  const side = data.imageSize / encoder.patchSize;
+  const png = await drawMaskSheet(images, {
+    mask: { kind: mask.kind, rows: side, columns: side, roll: mask.roll },
+    maskRatio: mask.ratio,
+    predictionSubsampling: mask.predict,
+    draws,
+    seed,
+  });
+  const out = options.out ?? join(run?.images ?? '.', 'masks.png');
+  return writePicture(out, png, [['images', `${images.length}, ${draws} masks each`]], {
+    images: images.length,
+    draws,
+  });
+}

@@ -1,0 +1,81 @@
+import {
+  type AsyncBuffer,
+  asyncBufferFromFile,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+} from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { DataError } from '../support/errors.js';
+
+/** How many row groups a worker keeps decoded: enough for sequential reading and for small sets. */
+const KEPT_GROUPS = 4;
+
+interface OpenFile {
+  file: AsyncBuffer;
+  metadata: FileMetaData;
+}
+
+const files = new Map<string, Promise<OpenFile>>();
+const groups = new Map<string, Promise<unknown[]>>();
+
+/**
+ * The bytes in one cell of a parquet file; `column` may be nested with dots. Decodes the column of the row group around
+ * the row and keeps the last few, per thread.
+ *
+ * @throws DataError when the cell does not hold bytes.
+ */
+export async function readParquetCell(cell: { path: string; row: number; column: string }): Promise<Uint8Array> {
+  const { metadata, file } = await openFile(cell.path);
+  const [start, end] = groupAround(metadata, cell.row);
+  const key = `${cell.path}\0${start}\0${cell.column}`;
+  const found = groups.get(key) ?? readColumn({ file, metadata }, cell.column, start, end);
+  // Put it last, so that the first one is the one used longest ago.
+  groups.delete(key);
+  groups.set(key, found);
+  if (groups.size > KEPT_GROUPS) groups.delete(groups.keys().next().value as string);
+  const value = (await found)[cell.row - start];
+  if (!(value instanceof Uint8Array)) {
+    throw new DataError(
+      `row ${cell.row}, column ${cell.column} holds ${value === null ? 'nothing' : typeof value}, not the bytes of an image`,
+    );
+  }
+  return value;
+}
+
+/** Values [start, end) of a column, which may be nested with dots; byte arrays stay bytes. */
+export async function readColumn(open: OpenFile, column: string, start: number, end: number): Promise<unknown[]> {
+  const path = column.split('.');
+  const rows = await parquetReadObjects({
+    ...open,
+    columns: [path[0]!],
+    rowStart: start,
+    rowEnd: end,
+    compressors,
+    utf8: false,
+  });
+  return rows.map((row) => path.reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], row));
+}
+
+/** Opens a parquet file, once per thread. */
+export function openFile(path: string): Promise<OpenFile> {
+  let open = files.get(path);
+  if (open === undefined) {
+    open = asyncBufferFromFile(path).then(async (file) => ({
+      file,
+      metadata: await parquetMetadataAsync(file),
+    }));
+    files.set(path, open);
+  }
+  return open;
+}
+
+function groupAround(metadata: FileMetaData, row: number): [number, number] {
+  let start = 0;
+  for (const group of metadata.row_groups) {
+    const end = start + Number(group.num_rows);
+    if (row < end) return [start, end];
+    start = end;
+  }
+  throw new DataError(`row ${row} does not exist: the file has ${start} rows`);
+}

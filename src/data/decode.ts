@@ -1,0 +1,94 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import sharp from 'sharp';
+import { DataError } from '../support/errors.js';
+import type { ImageSource, LabelSource } from './dataset.js';
+import { readLabelPng } from './decode-label-png.js';
+import { readParquetCell } from './decode-parquet.js';
+import type { Raster } from './resample.js';
+import { cachedScene } from './scenes/scene-cache.js';
+
+/** Pixels from which an image counts as a decompression bomb: 2^28 - 2^15 + 1, about 268 million. */
+const PIXEL_LIMIT = 0x3fff * 0x3fff;
+
+// One image at a time per worker: the workers are the parallelism, and every image is seen once per epoch.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/**
+ * Decodes one image to 8-bit RGB.
+ *
+ * @throws DataError or an error of sharp when the image cannot be read; the message is fit to be shown.
+ */
+export async function decodeImage(source: ImageSource): Promise<Raster> {
+  if (source.kind === 'scene') return { data: cachedScene(source).rgb, width: source.size, height: source.size };
+  return decodeRgb(await readBytes(source));
+}
+
+/**
+ * Decodes the bytes of a JPEG, PNG, WebP, GIF, TIFF or AVIF file to 8-bit RGB, upright.
+ *
+ * As Pillow's `convert('RGB')`: an alpha channel is dropped, not composited; embedded RGB profiles are ignored; of an
+ * animation the first frame counts. Unlike Pillow: EXIF orientation is applied, 16-bit values are scaled to 8 bits, and CMYK
+ * is converted as a printing press would show it.
+ *
+ * @throws an error for truncated, broken or oversized images.
+ */
+export async function decodeRgb(bytes: Uint8Array): Promise<Raster> {
+  if (bytes.length === 0) throw new DataError('the file is empty');
+  try {
+    return await decodeOnce(bytes);
+  } catch (error) {
+    // libvips has one error text for all threads: when two images fail at once, one of them loses its reason.
+    if ((error as Error).message.trim() !== 'Unknown error') throw error;
+    return decodeOnce(bytes);
+  }
+}
+
+async function decodeOnce(bytes: Uint8Array): Promise<Raster> {
+  const { data, info } = await sharp(bytes, {
+    failOn: 'truncated',
+    ignoreIcc: true,
+    limitInputPixels: PIXEL_LIMIT,
+  })
+    .autoOrient()
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new DataError(`expected 3 channels after conversion to RGB, got ${info.channels}`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** Reads a map of class ids, one byte per pixel. @throws DataError when it cannot be read. */
+export function decodeLabels(source: LabelSource): Raster {
+  if (source.kind === 'scene') return { data: cachedScene(source).pixels, width: source.size, height: source.size };
+  return readLabelPng(readFileSync(source.path));
+}
+
+async function readBytes(source: Exclude<ImageSource, { kind: 'scene' }>): Promise<Uint8Array> {
+  switch (source.kind) {
+    case 'file':
+      return readFileSync(source.path);
+    case 'range':
+      return readRange(source.path, source.offset, source.length);
+    case 'parquet':
+      return readParquetCell(source);
+  }
+}
+
+/** Bytes [offset, offset + length) of a file. @throws DataError when the file ends earlier. */
+export function readRange(path: string, offset: number, length: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(length);
+    let done = 0;
+    while (done < length) {
+      const count = readSync(file, bytes, done, length - done, offset + done);
+      if (count === 0) throw new DataError(`${path} ends ${length - done} bytes early: it is truncated`);
+      done += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}

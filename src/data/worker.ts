@@ -1,0 +1,108 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Random } from '../support/random.js';
+import { boundNursery, collectGarbage } from '../support/steady-memory.js';
+import type { ImageSource, LabelSource } from './dataset.js';
+import { decodeImage, decodeLabels } from './decode.js';
+import { type Geometry, resampleNearest, resampleRgb } from './resample.js';
+import { type View, viewGeometry } from './views.js';
+
+/** What a worker is told once. */
+export interface WorkerSettings {
+  views: readonly View[];
+  seed: number;
+}
+
+/** One sample to decode into place `slot` of the batch. `position` is its place in the whole stream. */
+export interface Task {
+  slot: number;
+  position: number;
+  image: ImageSource;
+  labels?: LabelSource;
+}
+
+/**
+ * Part of a batch, sent to every worker. The workers share `tasks` through `claim`, a counter of tasks taken, so that a
+ * worker with small images takes more of them, without the main thread, which may be busy for seconds.
+ */
+export interface Job {
+  id: number;
+  tasks: readonly Task[];
+  claim: SharedArrayBuffer;
+  /** The samples one after another; each holds its views one after another, (size, size, 3) bytes. */
+  images: SharedArrayBuffer;
+  /** (first view's size)^2 bytes per sample, where pixel labels are wanted. */
+  pixels?: SharedArrayBuffer;
+}
+
+/** Sent when a worker finds no more task of a job to take. */
+export interface Report {
+  id: number;
+  done: number;
+  failures: Failure[];
+}
+
+/** A sample that could not be made, and why. */
+export interface Failure {
+  slot: number;
+  reason: string;
+}
+
+/** Separates the random numbers of crops from those of other users of the same seed: "crop". */
+const CROP_STREAM = 0x63726f70;
+
+const { views, seed } = workerData as WorkerSettings;
+const viewBytes = views.map((view) => view.size * view.size * 3);
+const sampleBytes = viewBytes.reduce((sum, bytes) => sum + bytes, 0);
+
+/** Samples between two collections of garbage: decoded pictures are large, and V8 alone would let hundreds pile up. */
+const GARBAGE_EVERY = 256;
+let samples = 0;
+boundNursery();
+
+let queue = Promise.resolve();
+parentPort?.on('message', (job: Job) => {
+  queue = queue.then(() => work(job));
+});
+
+async function work(job: Job): Promise<void> {
+  const claim = new Int32Array(job.claim);
+  const report: Report = { id: job.id, done: 0, failures: [] };
+  for (;;) {
+    const task = job.tasks[Atomics.add(claim, 0, 1)];
+    if (task === undefined) break;
+    try {
+      await fill(job, task);
+    } catch (error) {
+      report.failures.push({
+        slot: task.slot,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+    report.done++;
+    if (++samples % GARBAGE_EVERY === 0) collectGarbage();
+  }
+  parentPort?.postMessage(report);
+}
+
+async function fill(job: Job, task: Task): Promise<void> {
+  const image = await decodeImage(task.image);
+  const random = Random.from(seed, task.position, CROP_STREAM);
+  let first: Geometry | undefined;
+  let at = task.slot * sampleBytes;
+  views.forEach((view, i) => {
+    const geometry = viewGeometry(view, image.width, image.height, random);
+    resampleRgb(image, geometry, new Uint8Array(job.images, at, viewBytes[i]!));
+    at += viewBytes[i]!;
+    first ??= geometry;
+  });
+  if (job.pixels === undefined || first === undefined) return;
+  if (task.labels === undefined) throw new Error('the item has no pixel labels');
+  const labels = decodeLabels(task.labels);
+  if (labels.width !== image.width || labels.height !== image.height) {
+    throw new Error(
+      `the label map is ${labels.width} x ${labels.height} pixels, the image ${image.width} x ${image.height}`,
+    );
+  }
+  const area = first.window.width * first.window.height;
+  resampleNearest(labels, first, new Uint8Array(job.pixels, task.slot * area, area));
+}

@@ -1,0 +1,45 @@
+import { Random } from '../support/random.js';
+
+/** Separates these random numbers from those of other users of the same seed: "boot". */
+const STREAM = 0x626f6f74;
+
+/** Lower and upper end of a 95 % interval. */
+export type Interval = readonly [number, number];
+
+/**
+ * 95 % percentile intervals of metrics over images: images are drawn with replacement, as many as there are, and the
+ * metrics computed anew; the 2.5th and 97.5th percentiles of that, interpolated linearly, are the ends. Source: Efron and
+ * Tibshirani, An Introduction to the Bootstrap, section 13.3.
+ *
+ * @param count number of images
+ * @param metrics the metrics when image `i` counts `weights[i]` times; must not keep the array
+ */
+export function bootstrapIntervals<Name extends string>(
+  count: number,
+  metrics: (weights: Uint32Array) => Record<Name, number>,
+  { seed, resamples = 1000 }: { readonly seed: number; readonly resamples?: number },
+): Record<Name, Interval> {
+  const random = Random.from(seed, STREAM);
+  const weights = new Uint32Array(count);
+  const values = new Map<Name, number[]>();
+  for (let resample = 0; resample < resamples; resample++) {
+    weights.fill(0);
+    for (let draw = 0; draw < count; draw++) weights[random.integer(0, count - 1)]!++;
+    for (const [name, value] of Object.entries(metrics(weights)) as [Name, number][]) {
+      values.set(name, [...(values.get(name) ?? []), value]);
+    }
+  }
+  const ends = (list: number[]): Interval => {
+    const sorted = Float64Array.from(list).sort();
+    return [percentile(sorted, 0.025), percentile(sorted, 0.975)];
+  };
+  return Object.fromEntries([...values].map(([name, list]) => [name, ends(list)])) as Record<Name, Interval>;
+}
+
+/** Linear between the two nearest values, as NumPy's default. */
+function percentile(sorted: Float64Array, share: number): number {
+  const place = share * (sorted.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low]! + (place - low) * (sorted[high]! - sorted[low]!);
+}

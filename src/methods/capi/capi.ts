@@ -1,0 +1,271 @@
+// B batch · P patches · D width · K prototypes · S predicted patches of all images
+import type { ImageBatch } from '../../data/loader.js';
+import type { View } from '../../data/views.js';
+import type { ProcessGroup } from '../../distributed/process-group.js';
+import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
+import type { EncoderDescription } from '../../models/encoder.js';
+import { EncoderPredictor } from '../../models/encoder-predictor.js';
+import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
+import { Module } from '../../nn/module.js';
+import { AdamW } from '../../optim/adamw.js';
+import { copyParameters, updateAverage } from '../../optim/ema.js';
+import { parameterGroups } from '../../optim/parameter-groups.js';
+import { type Schedule, warmupCosine } from '../../optim/schedule.js';
+import { CheckpointError } from '../../support/errors.js';
+import { Random } from '../../support/random.js';
+import { Generator } from '../../tensor/generator.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
+import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { type CapiConfig, networkOptions } from './capi-config.js';
+import { crossEntropy, meanEntropy } from './cross-entropy.js';
+import { judgeHealth } from './health.js';
+import { OnlineClustering } from './online-clustering.js';
+import { StudentHead } from './student-head.js';
+
+/** Streams of random numbers of a run, kept apart by their first part after the seed. */
+enum Stream {
+  Weights = 1,
+  DropPath = 2,
+  Masks = 3,
+}
+
+/** A network with its head: the student, and its moving average. */
+export class CapiNetwork extends Module {
+  readonly backbone: EncoderPredictor;
+  readonly head: StudentHead;
+
+  constructor(config: CapiConfig, generator: Generator) {
+    super();
+    const options = networkOptions(config);
+    this.backbone = new EncoderPredictor(options, generator);
+    this.head = new StudentHead(options.predictor.width, config.capi.prototypes, generator);
+  }
+}
+
+/** Images with what the student sees of them and what it predicts. */
+export interface CapiBatch {
+  readonly images_B3YX: Tensor;
+  /** Absolute int64 indices into the flattened (B·P) patches. */
+  readonly visible: Tensor;
+  readonly predict: Tensor;
+}
+
+/**
+ * CAPI: the student predicts, at masked patches, which clusters the teacher's features of the whole image belong to.
+ * Source: CAPI train_capi.py `do_teacher`, `do_student`, `train`.
+ */
+export class Capi implements Method<CapiBatch> {
+  readonly name = 'capi';
+  readonly mainLoss = 'student';
+  readonly views: readonly View[];
+  readonly student: CapiNetwork;
+  /** The moving average of the student; its backbone makes the targets. */
+  readonly teacher: CapiNetwork;
+  readonly clustering: OnlineClustering;
+  readonly optimizers: { readonly student: ScheduledOptimizer; readonly clustering: ScheduledOptimizer };
+  readonly #config: CapiConfig;
+  readonly #momentum: Schedule;
+  readonly #dropPath: Generator;
+  readonly #device: string;
+  readonly #group: ProcessGroup | undefined;
+
+  constructor(config: CapiConfig, options: { device?: string; group?: ProcessGroup } = {}) {
+    this.#config = config;
+    this.#device = options.device ?? 'cpu';
+    this.#group = options.group;
+    const { data, optim, capi } = config;
+    const [low, high] = data.cropScale;
+    this.views = [{ kind: 'random-resized-crop', size: data.imageSize, scale: [low, high], flip: data.flip }];
+
+    const rank = this.#group?.rank ?? 0;
+    using weights = new Generator(seedOf(config.seed, Stream.Weights));
+    this.#dropPath = new Generator(seedOf(config.seed, Stream.DropPath, rank), this.#device);
+    const place = { dtype: optim.precision, device: this.#device };
+    this.student = new CapiNetwork(config, weights).to(place);
+    this.teacher = new CapiNetwork(config, weights).to(place);
+    copyParameters(this.teacher, this.student);
+    this.teacher.trainable = false;
+    const { width } = this.student.backbone;
+    this.clustering = new OnlineClustering({ ...capi, width }, weights).to(place);
+
+    const { steps, warmupSteps, truncateCosine: truncate } = optim;
+    const cosine = (base: number, start = 0, final = 0) =>
+      warmupCosine({ start, base, final, steps, warmupSteps, truncate });
+    this.#momentum = cosine(optim.momentum, optim.startMomentum, 1);
+    const betas = optim.betas;
+    const groups = parameterGroups(this.student.parameters(), optim.weightDecay, optim);
+    // Frozen frequencies need no gradient either.
+    for (const group of groups)
+      if (group.lrMultiplier === 0) for (const [, parameter] of group.parameters) parameter.requiresGrad = false;
+    const prototypes = [
+      { parameters: [...this.clustering.parameters()], lrMultiplier: 1, weightDecay: capi.weightDecay },
+    ];
+    this.optimizers = {
+      student: { optimizer: new AdamW(groups, { betas }), lr: cosine(optim.lr) },
+      clustering: { optimizer: new AdamW(prototypes, { betas }), lr: cosine(capi.lr) },
+    };
+  }
+
+  get encoderDescription(): EncoderDescription {
+    return { kind: 'encoder-predictor', ...networkOptions(this.#config) };
+  }
+
+  get encoders() {
+    return { student: this.student.backbone, teacher: this.teacher.backbone };
+  }
+
+  makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): CapiBatch {
+    const { imageSize } = this.#config.data;
+    const count = images.size;
+    const masked = this.drawMasks(count, position);
+    return scope(() => {
+      const pixels = Tensor.from(images.images, [count, imageSize, imageSize, 3]);
+      return {
+        images_B3YX: normaliseImages(ops.toDevice(pixels, this.#device, 'uint8'), this.#config.optim.precision),
+        visible: ops.toDevice(Tensor.from(masked.visible, [masked.visible.length]), this.#device, 'int64'),
+        predict: ops.toDevice(Tensor.from(masked.predict, [masked.predict.length]), this.#device, 'int64'),
+      };
+    });
+  }
+
+  /** The masks of `count` images from a position of the stream on, the same in every process and on every machine. */
+  drawMasks(count: number, position: number): MaskedBatch {
+    const { data, mask, model, seed } = this.#config;
+    const side = data.imageSize / model.patchSize;
+    return drawMaskedBatch({
+      mask: { kind: mask.kind, rows: side, columns: side, roll: mask.roll },
+      batch: count,
+      maskRatio: mask.ratio,
+      predictionSubsampling: mask.predict,
+      random: (image) => Random.from(seed, Stream.Masks, position + image),
+    });
+  }
+
+  disposeBatch(batch: CapiBatch): void {
+    for (const tensor of [batch.images_B3YX, batch.visible, batch.predict]) tensor.dispose();
+  }
+
+  step(batch: CapiBatch, context: StepContext): StepResult {
+    return scope(() => {
+      const patches = patchify(batch.images_B3YX, this.student.backbone.patchSize);
+      const teacher = this.#teach(patches, batch.predict, context);
+      const student = this.#learn(patches, batch, teacher.targets_SK, context);
+      return { losses: { student, clustering: teacher.clustering }, metrics: teacher.metrics };
+    });
+  }
+
+  /** Targets at the predicted patches, and the clustering loss with its gradients. */
+  #teach(patches: Patches, predict: Tensor, context: StepContext) {
+    return scope(() => {
+      const features_PBD = noGrad(() => scope(() => ops.transpose(this.teacher.backbone.encodePatches(patches), 0, 1)));
+      const { assignments_NBK, loss } = this.clustering.forward(features_PBD, this.#group);
+      context.backward(loss);
+      return noGrad(() => {
+        const assignments_BPK = ops.transpose(assignments_NBK, 0, 1);
+        const targets_SK = ops.indexSelect(ops.flatten(assignments_BPK, 0, 1), 0, predict);
+        const clustering = ops.detach(loss);
+        if (!context.measure) return { targets_SK, clustering, metrics: {} };
+        const metrics = {
+          targetEntropy: meanEntropy(targets_SK),
+          prototypesInUse: prototypesInUse(assignments_NBK),
+          featureSpread: featureSpread(features_PBD),
+        };
+        return { targets_SK, clustering, metrics };
+      });
+    });
+  }
+
+  /** The student's loss with its gradients. */
+  #learn(patches: Patches, batch: CapiBatch, targets_SK: Tensor, context: StepContext): Tensor {
+    return scope(() => {
+      const options = { visible: batch.visible, dropPath: this.#dropPath };
+      const predicted_SD = this.student.backbone.predictMasked(patches, batch.predict, options);
+      const loss = crossEntropy(
+        this.student.head.forward(predicted_SD),
+        targets_SK,
+        this.#config.capi.studentTemperature,
+      );
+      context.backward(loss);
+      return ops.detach(loss);
+    });
+  }
+
+  afterUpdate(step: number): void {
+    updateAverage(this.teacher, this.student, this.#momentum(step));
+  }
+
+  schedules(step: number): Record<string, number> {
+    return { momentum: this.#momentum(step) };
+  }
+
+  health(latest: Readonly<Record<string, number>>): Health {
+    return judgeHealth(latest, this.#config.capi.prototypes);
+  }
+
+  state(): MethodState {
+    return new Map<string, ReadonlyMap<string, Tensor>>([
+      ['student', this.student.state()],
+      ['teacher', this.teacher.state()],
+      ['clustering', this.clustering.state()],
+      ['generators', new Map([['dropPath', this.#dropPath.state()]])],
+    ]);
+  }
+
+  restore(state: MethodState): void {
+    const part = (name: string) => {
+      const found = state.get(name);
+      if (found === undefined)
+        throw new CheckpointError(`Expected a CAPI checkpoint with "${name}", found ${[...state.keys()].join(', ')}.`);
+      return found;
+    };
+    this.student.load(part('student'));
+    this.teacher.load(part('teacher'));
+    this.clustering.load(part('clustering'));
+    this.#dropPath.restore(part('generators').get('dropPath')!);
+  }
+
+  /** Takes `student` (whole, or its backbone only) and, where given, `teacher` and `clustering`. */
+  warmStart(weights: MethodState): void {
+    const given = weights.get('student');
+    if (given === undefined) throw new CheckpointError('Expected student weights to start from, found none.');
+    const hasHead = [...given.keys()].some((name) => name.startsWith('head.'));
+    const whole = (network: CapiNetwork, part: ReadonlyMap<string, Tensor>) =>
+      hasHead ? part : new Map<string, Tensor>([...network.state(), ...part]);
+    this.student.load(whole(this.student, given));
+    this.teacher.load(whole(this.teacher, weights.get('teacher') ?? given));
+    const clustering = weights.get('clustering');
+    if (clustering) this.clustering.load(clustering);
+  }
+
+  dispose(): void {
+    for (const owned of [this.student, this.teacher, this.clustering, this.#dropPath]) owned.dispose();
+    for (const { optimizer } of Object.values(this.optimizers)) optimizer.dispose();
+  }
+}
+
+/** How many prototypes are the most likely one of at least one token. */
+function prototypesInUse(assignments_NBK: Tensor): Tensor {
+  return scope(() => {
+    const winners = ops.flatten(ops.argmax(assignments_NBK, -1), 0, 1);
+    return ops.sum(ops.gt(ops.bincount(winners, null, assignments_NBK.size(-1)), 0));
+  });
+}
+
+/**
+ * Root of the total variance of the teacher's features over all tokens, each scaled to unit length: near 1 where they
+ * point everywhere, 0 where they have collapsed to one direction.
+ */
+function featureSpread(features_PBD: Tensor): Tensor {
+  return scope(() => {
+    const flat_SD = ops.flatten(features_PBD, 0, 1);
+    const unit_SD = ops.div(flat_SD, ops.clampMin(ops.norm(flat_SD, 2, [-1], true), 1e-7));
+    return ops.sqrt(ops.sum(ops.varDim(unit_SD, [0])));
+  });
+}
+
+/** A seed below 2^53 from parts. */
+function seedOf(...parts: number[]): number {
+  const random = Random.from(...parts);
+  return random.uint32() * 2 ** 20 + (random.uint32() >>> 12);
+}

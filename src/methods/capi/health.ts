@@ -1,0 +1,39 @@
+import type { Health } from '../../train/method.js';
+
+/**
+ * Judges a CAPI run by what goes wrong in practice: targets that say nothing or that are hard labels, prototypes nobody
+ * uses, features that have collapsed, gradients that explode.
+ * @param latest `targetEntropy` (nats), `prototypesInUse`, `featureSpread` (0 to 1), `gradientNorm`
+ */
+export function judgeHealth(latest: Readonly<Record<string, number>>, prototypes: number): Health {
+  const { targetEntropy = 0, prototypesInUse = 0, featureSpread = 0, gradientNorm = 0 } = latest;
+  const uniform = Math.log(prototypes);
+  const checks = [
+    {
+      text: `target entropy ${targetEntropy.toFixed(2)} of at most ${uniform.toFixed(2)}`,
+      problem:
+        targetEntropy > 0.9 * uniform
+          ? 'targets say almost nothing: lower capi.targetTemperature'
+          : targetEntropy < 0.02 && 'targets are hard labels: raise capi.targetTemperature or the batch size',
+    },
+    {
+      text: `${Math.round(prototypesInUse)} of ${prototypes} prototypes in use`,
+      problem:
+        prototypesInUse < Math.min(16, 0.05 * prototypes) && 'few prototypes are used: the clustering is collapsing',
+    },
+    {
+      text: `feature spread ${featureSpread.toFixed(2)}`,
+      problem: featureSpread < 0.05 && 'features are almost the same everywhere: the encoder is collapsing',
+    },
+    {
+      text: `gradient norm ${gradientNorm.toPrecision(2)}`,
+      problem: gradientNorm > 100 && 'gradients are very large: lower optim.lr or lengthen the warm-up',
+    },
+  ];
+  const problems = checks.flatMap(({ problem }) => (problem ? [problem] : []));
+  const figures = checks.map(({ text }) => text).join(', ');
+  return {
+    healthy: problems.length === 0,
+    text: problems.length === 0 ? `healthy: ${figures}` : `look closer: ${problems.join('; ')} (${figures})`,
+  };
+}

@@ -1,0 +1,71 @@
+// N positions · B batch · D width · K prototypes
+import type { ProcessGroup } from '../../distributed/process-group.js';
+import { normal, zeros } from '../../nn/init.js';
+import { Module, type Parameter } from '../../nn/module.js';
+import type { Generator } from '../../tensor/generator.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
+import { crossEntropy } from './cross-entropy.js';
+import { sinkhornKnopp } from './sinkhorn-knopp.js';
+
+export interface OnlineClusteringOptions {
+  readonly width: number;
+  readonly prototypes: number;
+  /** Temperature of the assignments. Published: 0.06. */
+  readonly targetTemperature: number;
+  /** Temperature of the clustering loss. Published: 0.12. */
+  readonly predictionTemperature: number;
+  /** Rounds of Sinkhorn-Knopp. Published: 3. */
+  readonly iterations: number;
+  /** Balance every position by itself, or all tokens together. Published: positionwise. */
+  readonly balance: 'positionwise' | 'pooled';
+}
+
+class PrototypeLayer extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+
+  constructor(width: number, prototypes: number, generator: Generator) {
+    super();
+    this.weight = normal([prototypes, width], 1, generator);
+    this.bias = zeros([prototypes]);
+  }
+}
+
+/** The teacher's head: prototypes learned on the fly, and soft assignments to them. Source: CAPI model.py `OnlineClustering`. */
+export class OnlineClustering extends Module {
+  readonly layer: PrototypeLayer;
+  readonly options: OnlineClusteringOptions;
+
+  constructor(options: OnlineClusteringOptions, generator: Generator) {
+    super();
+    this.options = options;
+    this.layer = new PrototypeLayer(options.width, options.prototypes, generator);
+  }
+
+  /**
+   * Balanced assignments of teacher features, and the loss that moves the prototypes towards them.
+   * @param features_NBD position first; no gradient flows into them
+   * @returns `assignments_NBK`, rows sum to one; `loss`, a scalar with a gradient for weight and bias only
+   */
+  forward(features_NBD: Tensor, group?: ProcessGroup): { assignments_NBK: Tensor; loss: Tensor } {
+    return scope(() => {
+      const { targetTemperature, predictionTemperature, iterations, balance } = this.options;
+      const unit_NBD = ops.div(features_NBD, ops.clampMin(ops.norm(features_NBD, 2, [-1], true), 1e-7));
+      const logits_NBK = ops.linear(unit_NBD, this.layer.weight, this.layer.bias);
+      const assignments_NBK = noGrad(() => {
+        const scores_NBK = ops.div(ops.detach(logits_NBK), targetTemperature);
+        if (balance === 'positionwise') return sinkhornKnopp(scores_NBK, iterations, group);
+        const [positions, batch] = scores_NBK.shape as [number, number, number];
+        const pooled = sinkhornKnopp(ops.flatten(scores_NBK, 0, 1), iterations, group);
+        return ops.unflatten(pooled, 0, [positions, batch]);
+      });
+      const loss = crossEntropy(
+        ops.flatten(logits_NBK, 0, 1),
+        ops.flatten(assignments_NBK, 0, 1),
+        predictionTemperature,
+      );
+      return { assignments_NBK, loss };
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { configYaml, readConfigLeaves } from '../config/config-yaml.js';
+import { findRecipe } from '../config/find-recipe.js';
+import { readRecipe } from '../config/recipe.js';
+import { resolveConfig } from '../config/resolve-config.js';
+import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/spec.js';
+import { engine } from '../engine/addon.js';
+import { requireInstallation } from '../engine/installation.js';
+
+import { loadWeights } from '../models/load-weights.js';
+import { EventLog } from '../runs/event-log.js';
+import { RunFolder } from '../runs/run-folder.js';
+import { TensorBoardWriter } from '../runs/tensorboard-writer.js';
+import { tidyFolders, writeFileAtomic } from '../support/atomic-file.js';
+import { ConfigError, DataError } from '../support/errors.js';
+import { restoreCheckpoint } from '../train/checkpoint.js';
+import type { Method } from '../train/method.js';
+import { type TrainOutcome, train } from '../train/train-loop.js';
+import { type Recipe, recipeTree } from './define-recipe.js';
+import { type MethodEntry, methodOf, type RecipeCore } from './methods.js';
+
+export interface PretrainOptions {
+  /** Name of a shipped recipe, path of a YAML file, or a recipe in code. */
+  readonly recipe: string | Recipe;
+  /** `key.path=value`, checked against the recipe's schema. */
+  readonly overrides?: readonly string[];
+  /** Images: a folder or a data URL; several joined with commas. */
+  readonly data: string;
+  /** Folder of the run; it must not exist unless resuming. */
+  readonly out: string;
+  /** Weights to start from: a run, a checkpoint or a file. */
+  readonly from?: string | undefined;
+  /** `cpu` (default) or `cuda`. */
+  readonly device?: string | undefined;
+  /** Threads of the engine; all cores by default. */
+  readonly threads?: number | undefined;
+  /** Go on with the run in `out`. */
+  readonly resume?: boolean;
+  /** Stop after so many steps, counted from the beginning of the run. */
+  readonly maxSteps?: number | undefined;
+}
+
+/** A recipe checked and completed, with the data it will train on. Nothing has been written yet. */
+export interface PreparedRun {
+  readonly entry: MethodEntry;
+  readonly config: RecipeCore;
+  /** The resolved configuration as YAML, with the origin of each value. */
+  readonly yaml: string;
+  readonly dataset: Dataset;
+}
+
+/**
+ * Checks recipe and data.
+ * @throws {ConfigError | UsageError | DataError} all problems of the recipe at once.
+ */
+export async function prepareRun(
+  options: Pick<PretrainOptions, 'recipe' | 'overrides' | 'data'>,
+): Promise<PreparedRun> {
+  const recipe =
+    typeof options.recipe === 'string' ? readRecipe(findRecipe(options.recipe)) : recipeTree(options.recipe);
+  const entry = methodOf((recipe.values as Record<string, unknown>).method);
+  const { config, origins } = resolveConfig(entry.schema, recipe, options.overrides ?? []);
+  entry.check(config);
+  const dataset = await openDataset(options.data);
+  for (const note of dataset.notes) process.stderr.write(`${note}\n`);
+  return { entry, config, yaml: configYaml(config, origins), dataset };
+}
+
+/** Trains as a recipe says and returns how it went; the run folder then holds everything. */
+export async function pretrain(options: PretrainOptions): Promise<TrainOutcome & { run: string }> {
+  const { entry, config, yaml, dataset } = await prepareRun(options);
+  const threads = options.threads ?? availableParallelism();
+  engine().setThreads(threads);
+  const device = options.device ?? 'cpu';
+  const run = RunFolder.create(options.out, { resume: options.resume ?? false });
+  if (options.resume) refuseChanges(run, yaml);
+  else writeFileAtomic(run.config, yaml);
+  await tidyFolders(run.checkpoints);
+
+  const machine = { engine: requireInstallation().libtorch.version, threads, device };
+  const log = new EventLog(run.events);
+  const method = entry.create(config, { device });
+  const sinks: TensorBoardWriter[] = [];
+  try {
+    const firstStep = options.resume ? await resumeFrom(run, method, dataset, machine, log) : 0;
+    if (firstStep === 0 && options.from !== undefined) await startFrom(options.from, method);
+    const { steps } = config.optim;
+    const facts = {
+      ...machine,
+      data: dataset.spec,
+      images: dataset.size,
+      ...(options.from ? { from: options.from } : {}),
+    };
+    const checkpoint = firstStep > 0 ? { checkpoint: `step-${firstStep}` } : {};
+    if (options.resume)
+      log.append({ type: 'resume', step: firstStep, method: method.name, steps, facts, ...checkpoint });
+    else log.append({ type: 'start', step: 0, method: method.name, steps, facts });
+    sinks.push(new TensorBoardWriter(run.tensorboard, firstStep > 0 ? { resumedAt: firstStep } : {}));
+    const outcome = await train({
+      method,
+      dataset,
+      run,
+      log,
+      sinks,
+      seed: config.seed,
+      steps,
+      firstStep,
+      lastStep: Math.min(steps, options.maxSteps ?? steps),
+      batchSize: config.optim.batchSize,
+      accumulate: config.optim.accumulate,
+      workers: config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1)),
+      train: config.train,
+      machine,
+    });
+    return { run: run.path, ...outcome };
+  } finally {
+    for (const sink of sinks) sink.close();
+    log.close();
+    method.dispose();
+  }
+}
+
+async function startFrom(source: string, method: Method<unknown>): Promise<void> {
+  using weights = await loadWeights(source, [...method.state().keys()]);
+  method.warmStart(weights.parts);
+}
+
+/** Restores the last checkpoint; 0 where the run has none yet. */
+async function resumeFrom(
+  run: RunFolder,
+  method: Method<unknown>,
+  dataset: Dataset,
+  machine: Readonly<Record<string, string | number>>,
+  log: EventLog,
+): Promise<number> {
+  const latest = run.latestCheckpoint();
+  if (latest === undefined) return 0;
+  const manifest = await restoreCheckpoint(latest.path, method);
+  if (manifest.data !== dataset.fingerprint) {
+    throw new DataError(
+      `The run ${run.path} was trained on other images than ${dataset.spec} (${dataset.size} images).`,
+      {
+        hint: 'Resume with the same --data, or start a new run from these weights with --from.',
+      },
+    );
+  }
+  const changed = Object.keys(machine).filter((key) => machine[key] !== manifest.machine[key]);
+  if (changed.length > 0) {
+    const text = changed.map((key) => `${key} ${manifest.machine[key]} then, ${machine[key]} now`).join('; ');
+    const message = `Losses will not be bit-identical to those of an uninterrupted run: ${text}.`;
+    log.append({ type: 'warning', step: manifest.step, message });
+    process.stderr.write(`${message}\n`);
+  }
+  return manifest.step;
+}
+
+/** Options of the loop and the number of workers do not change losses, so they may change. */
+const mayChange = /^(train\.|data\.workers$)/;
+
+function refuseChanges(run: RunFolder, yaml: string): void {
+  const leaves = (text: string) =>
+    new Map(readConfigLeaves(text).map(({ key, value }) => [key, JSON.stringify(value)]));
+  const [before, now] = [leaves(readFileSync(run.config, 'utf8')), leaves(yaml)];
+  const keys = [...new Set([...before.keys(), ...now.keys()])].filter((key) => !mayChange.test(key));
+  const changed = keys.filter((key) => before.get(key) !== now.get(key));
+  if (changed.length === 0) return;
+  const lines = changed.map(
+    (key) => `${key}: the run has ${before.get(key) ?? 'nothing'}, now ${now.get(key) ?? 'nothing'}`,
+  );
+  throw new ConfigError(`The run ${run.path} was started with another configuration:\n  ${lines.join('\n  ')}`, {
+    hint: 'Resume with the recipe and overrides of the run, or start a new run with --from.',
+  });
+}

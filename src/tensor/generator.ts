@@ -1,0 +1,34 @@
+import { engine } from '../engine/addon.js';
+import { Tensor } from './tensor.js';
+
+/** A seeded generator of the engine, with a state that can be saved. */
+export class Generator {
+  /** The addon's number for it; only `tensor/` uses it. */
+  readonly id: number;
+
+  /** @param seed integer in [0, 2^53) */
+  constructor(seed: number, device = 'cpu') {
+    this.id = engine().createGenerator(device, seed);
+  }
+
+  seed(seed: number): void {
+    engine().seedGenerator(this.id, seed);
+  }
+
+  /** The state as uint8 bytes; the caller owns the tensor. */
+  state(): Tensor {
+    return new Tensor(engine().generatorState(this.id));
+  }
+
+  restore(state: Tensor): void {
+    engine().setGeneratorState(this.id, state.handle);
+  }
+
+  dispose(): void {
+    engine().disposeGenerator(this.id);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,51 @@
+import type { Dataset } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
+import type { Raster } from '../data/resample.js';
+import type { View } from '../data/views.js';
+
+/** One picture of a data set, and what to write below it. */
+export interface SampleImage {
+  /** Square, 8-bit RGB. */
+  readonly picture: Raster;
+  /** Its class, where the data set has classes, otherwise its name without folders. */
+  readonly caption: string;
+}
+
+/**
+ * Pictures spread evenly over a data set, cut as `view` says; all of them where it has fewer than `count`. `seed`
+ * decides over random crops.
+ *
+ * @throws DataError when too many images cannot be read.
+ */
+export async function sampleImages(
+  dataset: Dataset,
+  view: View,
+  options: { count: number; seed?: number },
+): Promise<SampleImage[]> {
+  const count = Math.min(options.count, dataset.size);
+  const stride = Math.floor(dataset.size / count);
+  const order = Array.from({ length: count }, (_, place) => place * stride);
+  const loader = new Loader({
+    dataset,
+    views: [view],
+    batchSize: count,
+    order,
+    seed: options.seed ?? 0,
+    workers: 1,
+    prefetch: 1,
+  });
+  try {
+    const batch = (await loader.next())!;
+    return Array.from(batch.indices, (index, place) => {
+      const data = batch.images.slice(place * batch.sampleBytes, (place + 1) * batch.sampleBytes);
+      const caption = dataset.classes?.[batch.labels[place]!] ?? baseName(dataset.item(index).name);
+      return { picture: { data, width: view.size, height: view.size }, caption };
+    });
+  } finally {
+    await loader.close();
+  }
+}
+
+function baseName(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
