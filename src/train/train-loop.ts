@@ -117,7 +117,6 @@ class TrainSession {
       while (this.#step < lastStep && this.#stop.received === undefined) {
         await this.#takeStep();
         if (this.#step % train.checkpointEvery === 0) await this.#save();
-        if (this.#step % TIDY_EVERY === 0) tidyMemory();
         await setImmediate();
       }
       await this.#save();
@@ -154,6 +153,7 @@ class TrainSession {
     await this.#guard(loss);
     if (Number.isNaN(this.#lossFirst)) this.#lossFirst = loss;
     this.#lossLast = loss;
+    if (this.#step % TIDY_EVERY === 0) tidyMemory();
     if (record) this.#record(values, step);
     this.#heartbeat.beat(this.#step);
     this.#progress.update(this.#step, `loss ${numberText(loss)} · ${numberText(this.#imagesPerSecond(), 3)} images/s`);

@@ -9,7 +9,7 @@ export function runTessera(
   args: readonly string[],
   cwd?: string,
 ): { code: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [tesseraBinary, ...args], {
+  const { status, stdout, stderr } = spawnSync(tesseraBinary, [...args], {
     encoding: 'utf8',
     cwd,
   });
