@@ -29,7 +29,7 @@ export type QuickstartOptions = {
 };
 
 const RECIPE = 'quickstart';
-const SIZE = 64;
+const SIZE = 48;
 const scenes = (split: string, count: number, size = SIZE) => `scenes://?split=${split}&count=${count}&size=${size}`;
 const trainingScenes = scenes('train', 4096);
 
@@ -136,7 +136,7 @@ async function draw(run: RunFolder, encoder: ImageEncoder, untrained: ImageEncod
     {
       title: 'What the student is shown',
       caption: 'Grey patches are hidden from the student; from the visible ones it predicts the orange ones’ clusters.',
-      png: await drawMaskSheet(images, { mask, maskRatio: 0.65, predictionSubsampling: 0.5, draws: 2, seed: 0 }),
+      png: await drawMaskSheet(images, { mask, maskRatio: 0.65, predictionSubsampling: 1, draws: 2, seed: 0 }),
     },
   ];
   for (const [index, name] of ['pca', 'masks'].entries())

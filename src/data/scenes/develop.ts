@@ -7,29 +7,29 @@ const encoding = Float32Array.from({ length: steps + 1 }, (_, i) => {
   return 255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055);
 });
 
-/** Turns linear light into 8-bit sRGB as a camera would: white balance, uneven light, soft focus, sensor noise. */
+/** Turns linear light into 8-bit sRGB as a camera would: exposure, uneven light, soft focus, sensor noise. */
 export function develop(canvas: Canvas, light: Light, seed: number): Uint8Array {
   const { size } = canvas;
   const encoded = new Float32Array(size * size * 3);
-  const gains = balance(canvas);
+  const gain = expose(canvas);
   for (let row = 0, i = 0; row < size; row++) {
     const y = (row + 0.5) / size - 0.5;
     for (let column = 0; column < size; column++, i += 3) {
       const x = (column + 0.5) / size - 0.5;
-      const bright = (1 + light.fall * 1.6 * (x * light.x + y * light.y)) * (1 - 0.35 * (x * x + y * y));
-      encoded[i] = encode(canvas.light[i]! * bright * gains[0]!);
-      encoded[i + 1] = encode(canvas.light[i + 1]! * bright * gains[1]!);
-      encoded[i + 2] = encode(canvas.light[i + 2]! * bright * gains[2]!);
+      const bright = (1 + light.fall * 1.6 * (x * light.x + y * light.y)) * (1 - 0.35 * (x * x + y * y)) * gain;
+      encoded[i] = encode(canvas.light[i]! * bright);
+      encoded[i + 1] = encode(canvas.light[i + 1]! * bright);
+      encoded[i + 2] = encode(canvas.light[i + 2]! * bright);
     }
   }
   return quantise(soften(encoded, size, light.blur), light.noise, seed);
 }
 
-/** What each channel is multiplied by, so that the mean of the picture is a middle grey. */
-function balance(canvas: Canvas): number[] {
-  const sums = [0, 0, 0];
-  for (let i = 0; i < canvas.light.length; i++) sums[i % 3]! += canvas.light[i]!;
-  return sums.map((sum) => (steps * 0.31 * canvas.light.length) / 3 / sum);
+/** What the light is multiplied by, so that the mean of the picture is a middle grey. */
+function expose({ light }: Canvas): number {
+  let sum = 0;
+  for (let i = 0; i < light.length; i++) sum += light[i]!;
+  return (steps * 0.31 * light.length) / sum;
 }
 
 function encode(value: number): number {

@@ -1,6 +1,6 @@
 import type { Canvas } from './canvas.js';
 import type { Texel } from './materials.js';
-import { smoothstep, wave } from './noise.js';
+import { smoothstep } from './noise.js';
 import type { Layer, Light } from './plan.js';
 
 /** How high one sheet lies above the next, as the length of its shadow (image sides). */
@@ -10,7 +10,6 @@ const lift = 0.022;
 export function drawLayers(canvas: Canvas, layers: readonly Layer[], light: Light): void {
   const { size } = canvas;
   const outlines = layers.map((layer, i) => measureOutline(layer, i === 0 ? 0 : size));
-  const wander = layers.map((layer) => ({ x: swing(size, layer.wander, 0), y: swing(size, layer.wander, 1) }));
   const stepX = Math.floor(light.x * lift * size);
   const stepY = Math.floor(light.y * lift * size);
   const texel: Texel = { mix: 0, cell: 0 };
@@ -27,8 +26,7 @@ export function drawLayers(canvas: Canvas, layers: readonly Layer[], light: Ligh
       }
       const layer = layers[top]!;
       sampleLayer(layer, (column + 0.5) / size, (row + 0.5) / size, size, texel);
-      const place = 0.5 + 0.25 * (wander[top]!.x[column]! + wander[top]!.y[row]!);
-      const drift = Math.min(0.999, Math.max(0, place + (texel.cell - place) * layer.perCell)) * layer.paints.length;
+      const drift = Math.min(0.999, Math.max(0, texel.cell)) * layer.paints.length;
       const step = Math.floor(drift);
       canvas.lay(at, layer.paints[step]!, drift - step, texel.mix, shade, 1);
       canvas.pixels[at] = layer.material;
@@ -53,8 +51,4 @@ function measureOutline(layer: Layer, size: number): Float32Array {
     }
   }
   return distances;
-}
-
-function swing(size: number, phase: number, axis: number): Float32Array {
-  return Float32Array.from({ length: size }, (_, i) => wave((i / size) * (0.8 - 0.15 * axis) + phase * (1 + axis)));
 }

@@ -28,3 +28,10 @@ function oklch(lightness: number, chroma: number, hue: number): number[] {
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ].map((value) => Math.min(1, Math.max(0, value)));
 }
+
+/** The hues of a class, in turns: three of thirteen. Any two classes share at most one (a Steiner system). */
+export function huesOf(pixelClass: number): number[] {
+  const shift = pixelClass >> 1;
+  const block = pixelClass & 1 ? [0, 2, 7] : [0, 1, 4];
+  return block.map((place) => ((place + shift) % 13) / 13);
+}

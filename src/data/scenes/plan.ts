@@ -5,11 +5,11 @@ import { length, wave } from './noise.js';
 import { cup, house } from './objects-made.js';
 import { fish, flower, mushroom, tree } from './objects-natural.js';
 import { ball, box, cross, gear, ring, star } from './objects-plain.js';
-import { drawPair } from './palette.js';
+import { drawPair, huesOf } from './palette.js';
 
 /** Lengths and places are fractions of the image side, x to the right, y down. */
 export interface Scene {
-  /** Kind of the main object, an index into the kinds of objects. */
+  /** What kind of place it is, an index into the places. */
   label: number;
   /** Sheets of material, from the bottom one, which covers everything. */
   layers: Layer[];
@@ -23,18 +23,14 @@ export interface Scene {
 export interface Layer {
   material: number;
   texture: Texture;
-  /** The colours run through these, each two pairs: 12 numbers. */
+  /** The colours of its bricks or dots run through these, each two pairs: 12 numbers. */
   paints: readonly Float32Array[];
-  /** How much of it is by brick or dot and not by place, in [0, 1]. */
-  perCell: number;
   cos: number;
   sin: number;
   period: number;
   /** Perspective: how much nearer the right and the lower border are. */
   nearX: number;
   nearY: number;
-  /** Where the colours wander to: a phase. */
-  wander: number;
   /** Distance to the outline, negative where the sheet is. */
   outline: (x: number, y: number) => number;
 }
@@ -88,26 +84,36 @@ export const materialNames: readonly string[] = Object.keys(materials);
 /** Names of the kinds of objects. */
 export const objectNames: readonly string[] = Object.keys(kinds);
 
-/** Deviation of the hues on one surface, in turns. */
-const spread = 0.17;
+/** Deviation of the hue of one cell, in turns. */
+const jitter = 0.02;
 
 const families = Object.values(materials);
 const objectKinds = Object.values(kinds);
 
-/** The kind of the main object: the first draw of the scene's stream. */
+/** The two materials of each kind of place; every material belongs to three. */
+const places = families.flatMap((_, i) => [[i, (i + 1) % families.length], ...(i < 4 ? [[i, i + 4]] : [])]);
+
+/** Names of the kinds of places. */
+export const placeNames: readonly string[] = places.map((pair) => pair.map((i) => materialNames[i]).join(' and '));
+
+/** The kind of place: the first draw of the scene's stream. */
 export function drawLabel(random: Random): number {
+  return random.integer(0, places.length - 1);
+}
+
+function drawKind(random: Random): number {
   return random.integer(0, objectKinds.length - 1);
 }
 
-/** Draws everything a picture shows; colours are drawn without regard to materials and kinds. */
+/** Draws everything a picture shows. */
 export function planScene(random: Random): Scene {
   const label = drawLabel(random);
   const light = drawLight(random);
-  const layers = drawLayers(random);
-  const main = placeObject(random, label, {
+  const layers = drawLayers(random, places[label]!);
+  const main = placeObject(random, drawKind(random), {
     x: random.uniform(0.36, 0.64),
     y: random.uniform(0.36, 0.64),
-    radius: random.uniform(0.3, 0.43),
+    radius: random.uniform(0.22, 0.34),
   });
   const objects = [main];
   for (let i = random.integer(0, 1); i > 0; i--) {
@@ -118,18 +124,20 @@ export function planScene(random: Random): Scene {
       y: main.y + away * Math.sin(angle),
       radius: random.uniform(0.11, 0.18),
     };
-    const other = placeObject(random, drawLabel(random), place);
+    const other = placeObject(random, drawKind(random), place);
     if (random.uniform() < 0.6) objects.unshift(other);
     else objects.push(other);
   }
   return { label, layers, objects, light, seed: random.uint32() | 0 };
 }
 
-/** Colours of the cells of one surface: `runs` steps between pairs of colours, loosely around one hue. */
-function drawPaints(random: Random, runs: number): Float32Array[] {
-  const hue = random.uniform();
-  const pairs = Array.from({ length: runs + 1 }, () => drawPair(random, hue + spread * random.normal()));
-  return pairs.slice(1).map((pair, i) => Float32Array.from([...pairs[i]!, ...pair]));
+/** Colours of the cells of one surface of a class: its three hues, twice each, in random order. */
+function drawPaints(random: Random, pixelClass: number): Float32Array[] {
+  const hues = huesOf(pixelClass);
+  return random.shuffle([0, 1, 2, 0, 1, 2]).map((i) => {
+    const hue = hues[i]! + jitter * random.normal();
+    return Float32Array.from([...drawPair(random, hue), ...drawPair(random, hue)]);
+  });
 }
 
 function drawLight(random: Random): Light {
@@ -146,22 +154,21 @@ function drawLight(random: Random): Light {
   };
 }
 
-function drawLayers(random: Random): Layer[] {
-  const order = random.shuffle(families.map((_, material) => material));
-  const count = random.pick([4, 5, 6]);
+function drawLayers(random: Random, place: readonly number[]): Layer[] {
+  const [a, b] = random.shuffle([...place]) as [number, number];
+  const order = [a, b, a];
+  const count = random.integer(2, 3);
   return Array.from({ length: count }, (_, i) => {
     const angle = random.uniform(-0.6, 0.6);
     return {
       material: order[i]!,
       texture: families[order[i]!]!(random),
-      paints: drawPaints(random, 7),
-      perCell: random.uniform(0.6, 1),
+      paints: drawPaints(random, order[i]!),
       cos: Math.cos(angle),
       sin: Math.sin(angle),
-      period: 0.09 * 2 ** random.uniform(-0.4, 0.4),
+      period: 0.12 * 2 ** random.uniform(-0.4, 0.4),
       nearX: random.uniform(-0.3, 0.3),
       nearY: random.uniform(-0.3, 0.3),
-      wander: random.uniform(0, 1),
       outline: i === 0 ? () => -1 : drawOutline(random),
     };
   });
@@ -200,7 +207,7 @@ function placeObject(random: Random, kind: number, place: { x: number; y: number
     ...place,
     kind,
     form: objectKinds[kind]!(random),
-    paints: [0, 1, 2].map(() => drawPaints(random, 5)),
+    paints: [0, 1, 2].map(() => drawPaints(random, families.length + kind)),
     cos: Math.cos(angle),
     sin: Math.sin(angle),
     scaleX: (random.pick([-1, 1]) * stretch) / place.radius,

@@ -3,10 +3,10 @@ import { Canvas } from './canvas.js';
 import { develop } from './develop.js';
 import { drawLayers } from './draw-layers.js';
 import { drawObject } from './draw-objects.js';
-import { drawLabel, materialNames, objectNames, planScene } from './plan.js';
+import { drawLabel, materialNames, objectNames, placeNames, planScene } from './plan.js';
 
-/** Names of the classes of scenes: the kind of the main object. */
-export const sceneClasses: readonly string[] = objectNames;
+/** Names of the classes of scenes: kinds of places. */
+export const sceneClasses: readonly string[] = placeNames;
 
 /** Names of the classes of pixels: materials of the background, then kinds of objects. */
 export const scenePixelClasses: readonly string[] = [...materialNames, ...objectNames];
@@ -31,9 +31,12 @@ export interface RenderedScene {
 }
 
 /**
- * Renders a scene of the built-in procedural data set: sheets of patterned material under one main object and at
- * most one small one, with light, shadows and sensor noise. Class and pixel labels follow pattern and shape; colours,
- * directions and places are drawn independently of them.
+ * Renders a scene of the built-in procedural data set: a place of two patterned materials, with one main object and at
+ * most one small one, under uneven light, with shadows and sensor noise.
+ *
+ * The class of the image is the pair of materials, the classes of pixels are materials and kinds of objects. As in
+ * photographs, one small piece tells little and its company much: a surface shows three of thirteen hues, brick by
+ * brick, and each hue occurs in several classes. Directions, outlines, sizes and objects are drawn independently.
  *
  * @param address `size` is the side of the square image in pixels, 16 or more
  */
