@@ -100,3 +100,8 @@ export class OptionReader {
 function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
+
+/** For options that may be given again: their values are read as one, joined with commas. */
+export function joinSpecs(spec: string, before: string | undefined): string {
+  return before === undefined ? spec : `${before},${spec}`;
+}

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { OptionReader, type RawOptions } from '../option-reader.js';
+import { joinSpecs, OptionReader, type RawOptions } from '../option-reader.js';
 import { defineAction } from '../run-command.js';
 
 /** `tessera features`. */
@@ -12,7 +12,7 @@ export function register(program: Command): void {
         'and classes as well; beside the others they are written as FILE.tsv.',
     )
     .option('--model <m>', 'a run folder, a checkpoint file, or random:<preset> (untrained)')
-    .option('--data <spec>', 'images')
+    .option('--data <spec>', 'images', joinSpecs)
     .option('--out <file>', 'file to write: .safetensors, .npy or .parquet')
     .option('--weights <which>', 'encoder of a run: teacher (the averaged one, default) or student')
     .option('--pooling <which>', 'mean of the patches (patches, default) or the global vector (global)')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { OptionReader, type RawOptions } from '../option-reader.js';
+import { joinSpecs, OptionReader, type RawOptions } from '../option-reader.js';
 import { defineAction } from '../run-command.js';
 
 /** `tessera pretrain`. */
@@ -10,7 +10,11 @@ export function register(program: Command): void {
     .description('Pre-trains an encoder from images without labels, as a recipe says. Ctrl+C saves, then stops.')
     .argument('<recipe>', 'name of a recipe that comes with Tessera, or path of a YAML file')
     .argument('[overrides...]', 'values that replace those of the recipe: key.path=value')
-    .option('--data <spec>', 'images: a folder, scenes://, tar://, parquet://, list:// …; several joined with commas')
+    .option(
+      '--data <spec>',
+      'images: a folder, scenes://, tar://, parquet://, list:// …; several with commas, or --data again',
+      joinSpecs,
+    )
     .option('--out <run>', 'folder of the run; must not exist unless --resume')
     .option('--from <weights>', 'start from the weights of a run folder or a checkpoint file')
     .option('--device <device>', 'cpu, cuda, cuda:<number> or mps')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { OptionReader, type RawOptions } from '../option-reader.js';
+import { joinSpecs, OptionReader, type RawOptions } from '../option-reader.js';
 import { defineAction } from '../run-command.js';
 
 /** `tessera visualise`. */
@@ -17,7 +17,7 @@ function registerPca(visualise: Command): void {
     .description('Draws images beside their patch features: the first three principal components as colours.')
     .option('--model <m>', 'a run folder, a checkpoint file, or random:<preset> (untrained)')
     .option('--with-floor', 'show the untrained encoder of the same sizes below')
-    .option('--data <spec>', 'images')
+    .option('--data <spec>', 'images', joinSpecs)
     .option('--out <file>', 'PNG file to write (default: images/pca.png in the run)')
     .option('--count <n>', 'number of images (default: 8)')
     .option('--weights <which>', 'encoder of a run: teacher (the averaged one, default) or student')
@@ -55,7 +55,7 @@ function registerMasks(visualise: Command): void {
     .description('Draws images with the patches that a training hides and predicts. Needs no engine.')
     .option('--run <run>', 'a run folder')
     .option('--recipe <recipe>', 'a recipe instead of a run')
-    .option('--data <spec>', 'images')
+    .option('--data <spec>', 'images', joinSpecs)
     .option('--out <file>', 'PNG file to write (default: images/masks.png in the run)')
     .option('--count <n>', 'number of images (default: 8)')
     .option('--draws <n>', 'masks for each image (default: 3)')
