@@ -38,10 +38,22 @@ export async function decodeRgb(bytes: Uint8Array): Promise<Raster> {
   try {
     return await decodeOnce(bytes);
   } catch (error) {
-    // libvips has one error text for all threads: when two images fail at once, one of them loses its reason.
-    if ((error as Error).message.trim() !== 'Unknown error') throw error;
+    const reason = lastLine(error);
+    if (reason !== 'Unknown error') throw new DataError(reason, { cause: error });
     return decodeOnce(bytes);
   }
+}
+
+/**
+ * What an image lacks. libvips has one error text for all threads: of images that fail at once, the text has the reasons
+ * of all, the own one mostly last, or "Unknown error" where another thread took it away.
+ */
+function lastLine(error: unknown): string {
+  const lines = (error as Error).message.trim().split('\n');
+  return lines
+    .at(-1)!
+    .replace(/^Input buffer has corrupt header: /, '')
+    .replace(/^\w+: /, '');
 }
 
 async function decodeOnce(bytes: Uint8Array): Promise<Raster> {

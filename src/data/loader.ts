@@ -9,7 +9,7 @@ const MAX_TRIES = 100;
 /** Share of broken images from which the data set is not worth training on. */
 const MAX_BROKEN = 0.05;
 /** Distinct images that must have been tried before the share counts (all of them, in a smaller set). */
-const MIN_TRIED = 20;
+const MIN_TRIED = 200;
 /** Names listed in an error. */
 const LISTED = 20;
 const REPAIR = 'Repair or remove these files, or list the good ones in a file and use list://.';

@@ -71,7 +71,7 @@ async function judge(run: RunFolder, step: number, encoder: ImageEncoder, floor:
   const comparisons: Comparison[] = [];
   try {
     for (const task of ['segment-knn', 'knn'] as const) {
-      const counts = task === 'knn' ? [2048, 1024] : [384, 256];
+      const counts = task === 'knn' ? [1024, 512] : [384, 256];
       const [train, test] = [
         await openDataset(scenes('train', counts[0]!)),
         await openDataset(scenes('val', counts[1]!)),
