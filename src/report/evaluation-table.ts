@@ -27,8 +27,8 @@ export function evaluationTable(evaluations: readonly ReportEvaluation[]): Html 
   )}</tbody>
 </table>
 <p class="note">In percent, more is better. The range below a number holds the true value in 95 of 100 such
-measurements; ranges that overlap are no proof of a difference. Untrained: the same network with the weights it started
-from. Colour and position: no network at all. Dotted line: guessing.</p>`;
+measurements; ranges that overlap are no proof of a difference. Untrained: the same network with random
+weights. Colour and position: no network at all. Dotted line: guessing.</p>`;
 }
 
 function detailOf({ metric, on, chance }: ReportEvaluation): string {

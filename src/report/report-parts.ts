@@ -13,7 +13,7 @@ export interface ReportEvaluation {
   /** What it is measured on, such as `1024 held-out scenes, 12 classes`. */
   readonly on?: string;
   readonly trained: Measured;
-  /** The same architecture with the weights it started from. */
+  /** The same architecture with random weights. */
   readonly untrained?: Measured;
   /** Colour and position of pixels instead of features. */
   readonly colourAndPosition?: Measured;

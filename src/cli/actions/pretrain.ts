@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { RunFolder } from '../../runs/run-folder.js';
 import { numberText } from '../../support/number-text.js';
 import { type CommandResult, cardText } from '../output.js';
+import { programName } from '../program-name.js';
 
 /** The checked options of `tessera pretrain`. */
 export type PretrainOptions = {
@@ -42,7 +43,7 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
       ['loss', `${numberText(outcome.lossFirst)} to ${numberText(outcome.lossLast)}`],
       ['speed', `${numberText(outcome.imagesPerSecond, 3)} images/s`],
       ['checkpoint', outcome.checkpoint],
-      ['next', stopped ? 'the same command with --resume' : `tessera runs show ${options.out}`],
+      ['next', stopped ? 'the same command with --resume' : `${programName()} runs show ${options.out}`],
     ]),
     json: { ...outcome },
     ...(stopped ? { exitCode: 130 as const } : {}),

@@ -18,6 +18,7 @@ import { drawMaskSheet } from '../../visualise/mask-sheet.js';
 import { drawPcaSheet } from '../../visualise/pca-sheet.js';
 import { sampleImages } from '../../visualise/sample-images.js';
 import { type CommandResult, cardText } from '../output.js';
+import { programName } from '../program-name.js';
 
 /** The checked options of `tessera quickstart`. */
 export type QuickstartOptions = {
@@ -135,7 +136,7 @@ async function draw(run: RunFolder, encoder: ImageEncoder, untrained: ImageEncod
     },
     {
       title: 'What the student is shown',
-      caption: 'Grey patches are hidden from the student; from the visible ones it predicts the orange ones’ clusters.',
+      caption: 'The orange patches are hidden from the student, which predicts their clusters from the visible ones.',
       png: await drawMaskSheet(images, { mask, maskRatio: 0.65, predictionSubsampling: 1, draws: 2, seed: 0 }),
     },
   ];
@@ -161,9 +162,7 @@ function compared({ trained, colours }: Comparison): ReportEvaluation {
   return {
     name,
     metric,
-    on: `held-out scenes (${Object.entries(trained.counts)
-      .map(([what, count]) => `${count} ${what}`)
-      .join(', ')})`,
+    on: `${trained.counts.testImages} held-out scenes, beside ${trained.counts.trainImages} others`,
     trained: measured(trained.metrics, trained.intervals),
     untrained: measured(trained.floor!, trained.floorIntervals),
     colourAndPosition: measured(colours.metrics, colours.intervals),
@@ -179,7 +178,7 @@ function reportParts(
 ) {
   const evaluations = comparisons.map(compared);
   const command = [
-    'tessera quickstart',
+    `${programName()} quickstart`,
     ...(['seed', 'threads', 'steps'] as const).flatMap((key) =>
       options[key] === undefined ? [] : [`--${key} ${options[key]}`],
     ),
@@ -197,9 +196,12 @@ function reportParts(
 }
 
 const nextCommands = (out: string) => [
-  { command: 'tessera pretrain capi-tiny-cpu --data /my/photos --out runs/first', purpose: 'Train on your own photos' },
   {
-    command: `tessera visualise pca --model ${out} --data /my/photos --out pca.png`,
+    command: `${programName()} pretrain capi-tiny-cpu --data /my/photos --out runs/first`,
+    purpose: 'Train on your own photos',
+  },
+  {
+    command: `${programName()} visualise pca --model ${out} --data /my/photos --out pca.png`,
     purpose: 'Look at your photos through this encoder',
   },
 ];
@@ -231,7 +233,7 @@ function summary(
 }
 
 function stopped(out: string, outcome: TrainOutcome): CommandResult {
-  const next = `tessera pretrain ${RECIPE} --data '${trainingScenes}' --out ${out} --resume`;
+  const next = `${programName()} pretrain ${RECIPE} --data '${trainingScenes}' --out ${out} --resume`;
   return {
     card: cardText(`stopped by ${outcome.stoppedBy}`, [
       ['steps', String(outcome.steps)],
