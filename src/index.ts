@@ -3,6 +3,7 @@
  * @module
  */
 export { openDataset } from './data/spec.js';
+export { type ClassSeparation, classSeparation } from './evals/class-separation.js';
 export { type ClusterAgreement, clusterAgreement } from './evals/cluster-agreement.js';
 export { evaluate } from './evals/evaluate.js';
 export type { EvaluateOptions, EvaluationResult } from './evals/evaluation.js';
