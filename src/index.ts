@@ -7,6 +7,7 @@ export { type ClassSeparation, classSeparation } from './evals/class-separation.
 export { type ClusterAgreement, clusterAgreement } from './evals/cluster-agreement.js';
 export { evaluate } from './evals/evaluate.js';
 export type { EvaluateOptions, EvaluationResult } from './evals/evaluation.js';
+export { type KMeansOptions, type KMeansResult, kMeans } from './evals/k-means.js';
 export {
   type EmbedOptions,
   type ImageFeatures,
