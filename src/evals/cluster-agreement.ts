@@ -36,9 +36,25 @@ export function clusterAgreement(labels: ArrayLike<number>, clusters: ArrayLike<
     );
   }
   const table = count(labels, clusters);
-  const matched = optimalAssignment(table.cells.map((row) => row.map((n) => -n)));
-  const right = matched.reduce((sum, column, row) => sum + (column < 0 ? 0 : table.cells[row]![column]!), 0);
+  const right = matchClusters(table).reduce(
+    (sum, column, row) => sum + (column < 0 ? 0 : table.cells[row]![column]!),
+    0,
+  );
   return { accuracy: right / table.samples, ...information(table), ari: adjustedRand(table) };
+}
+
+/** 1 for each sample whose cluster is named after its class in the best naming (see ACC), else 0. */
+export function correctlyClustered(labels: ArrayLike<number>, clusters: ArrayLike<number>): Uint8Array {
+  const columnOf = matchClusters(count(labels, clusters));
+  const [classRank, clusterRank] = [ranks(labels), ranks(clusters)];
+  return Uint8Array.from(Array.from(labels), (label, i) =>
+    columnOf[classRank.get(label)!] === clusterRank.get(clusters[i]!) ? 1 : 0,
+  );
+}
+
+/** The cluster of each class, or -1, so that as many samples as possible are right. */
+function matchClusters({ cells }: Contingency): number[] {
+  return optimalAssignment(cells.map((row) => row.map((n) => -n)));
 }
 
 function count(labels: ArrayLike<number>, clusters: ArrayLike<number>): Contingency {

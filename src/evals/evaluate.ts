@@ -3,17 +3,18 @@ import { checkSize } from '../features/extract.js';
 import { DataError, UsageError } from '../support/errors.js';
 import type { EvaluateOptions, EvaluationResult, Judgement } from './evaluation.js';
 import { judgeClassification } from './judge-classification.js';
+import { judgeClusters } from './judge-clusters.js';
 import { judgeSegmentation } from './judge-segmentation.js';
 
 /**
- * Judges a frozen encoder by nearest neighbours: classes of images (`knn`) or of pixels (`segment-knn`), with 95 %
- * intervals, and the untrained encoder beside it if given. The caller keeps the encoders. Memory: the features of both
+ * Judges a frozen encoder by nearest neighbours, classes of images (`knn`) or of pixels (`segment-knn`), or by how images
+ * of a class lie together (`cluster`), with 95 % intervals, and the untrained encoder beside it if given. The caller keeps the encoders. Memory: the features of both
  * data sets (see `extractFeatures`) and a copy of the patches that vote.
  *
  * @throws {UsageError} size, k or search do not fit the data. @throws {DataError} labels are missing or do not match.
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { task, encoder, floor, train, test, size, standardise = false, seed = 0, resamples = 1000 } = options;
+  const { task, encoder, floor, test, size, standardise = false, seed = 0, resamples = 1000 } = options;
   checkSize(size, encoder.patchSize);
   checkLabels(options);
   const judged = await judge(options);
@@ -24,7 +25,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     intervals: judged.intervals,
     ...(below && { floor: below.metrics, floorIntervals: below.intervals }),
     protocol: {
-      train: train.spec,
+      ...(options.task !== 'cluster' && { train: options.train.spec }),
       test: test.spec,
       size,
       patchSize: encoder.patchSize,
@@ -38,6 +39,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
 }
 
 function judge(options: EvaluateOptions): Promise<Judgement> {
+  if (options.task === 'cluster') return judgeClusters(options);
   return options.task === 'knn' ? judgeClassification(options) : judgeSegmentation(options);
 }
 
@@ -51,23 +53,26 @@ function asFloor(options: EvaluateOptions): EvaluateOptions {
 }
 
 /** Says everything at once. */
-function checkLabels({ task, train, test }: EvaluateOptions): void {
-  const sets = [train, test];
-  const need = task === 'knn' ? 'class labels' : 'pixel labels';
-  const has = (set: Dataset) => (task === 'knn' ? set.classes !== undefined : set.item(0).pixels !== undefined);
+function checkLabels(options: EvaluateOptions): void {
+  const { task, test } = options;
+  const sets = options.task === 'cluster' ? [test] : [options.train, test];
+  const need = task === 'segment-knn' ? 'pixel labels' : 'class labels';
+  const has = (set: Dataset) => (task !== 'segment-knn' ? set.classes !== undefined : set.item(0).pixels !== undefined);
   const without = [...new Set(sets.filter((set) => !has(set)).map((set) => set.spec))];
   if (without.length > 0) {
     throw new DataError(
       `${task} needs ${need}, which ${without.join(' and ')} ${without.length > 1 ? 'lack' : 'lacks'}.`,
       {
         hint:
-          task === 'knn'
+          task !== 'segment-knn'
             ? 'Give a folder with one sub-folder per class, or another labelled data set.'
             : 'Give segmentation:///path?images=…&labels=…, or scenes://.',
       },
     );
   }
-  if (task !== 'segment-knn' || !train.pixelClasses || !test.pixelClasses) return;
+  if (options.task !== 'segment-knn') return;
+  const { train } = options;
+  if (!train.pixelClasses || !test.pixelClasses) return;
   if (train.pixelClasses.join('\n') === test.pixelClasses.join('\n')) return;
   throw new UsageError(
     `Expected the same pixel classes in both data sets, received ${train.pixelClasses.length} in ${train.spec} ` +

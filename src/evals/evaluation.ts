@@ -9,11 +9,10 @@ interface CommonOptions {
   readonly encoder: ImageEncoder;
   /** An untrained encoder, judged as well: the floor. */
   readonly floor?: ImageEncoder;
-  readonly train: Dataset;
   readonly test: Dataset;
   /** Side of the images in pixels, a multiple of the patch size. */
   readonly size: number;
-  /** Standardise features with the statistics of the training features (false). */
+  /** Standardise features with the statistics of the training features, or of the test features without such (false). */
   readonly standardise?: boolean;
   /** Seed of everything drawn (0). */
   readonly seed?: number;
@@ -27,8 +26,13 @@ interface CommonOptions {
   readonly onProgress?: (stage: string, done: number, total: number) => void;
 }
 
+/** Judged by the nearest of other images. */
+interface ComparedOptions extends CommonOptions {
+  readonly train: Dataset;
+}
+
 /** Classes of images by the weighted vote of the nearest ones. */
-export interface KnnOptions extends CommonOptions {
+export interface KnnOptions extends ComparedOptions {
   readonly task: 'knn';
   /** Neighbours that vote (10). */
   readonly k?: number;
@@ -41,7 +45,7 @@ export interface KnnOptions extends CommonOptions {
 }
 
 /** Classes of pixels by the nearest patches. Images are resized to squares, as published. */
-export interface SegmentKnnOptions extends CommonOptions {
+export interface SegmentKnnOptions extends ComparedOptions {
   readonly task: 'segment-knn';
   /** Neighbours that vote (20), and by which distance (cosine). */
   readonly k?: number;
@@ -52,17 +56,32 @@ export interface SegmentKnnOptions extends CommonOptions {
   readonly maxTrainPatches?: number;
 }
 
-export type EvaluateOptions = KnnOptions | SegmentKnnOptions;
+/** Whether images of a class lie together: k-means against classes, and the separation of classes. */
+export interface ClusterOptions extends CommonOptions {
+  readonly task: 'cluster';
+  /** Clusters (as many as classes), and runs of k-means of which the best counts (10). */
+  readonly clusters?: number;
+  readonly runs?: number;
+  /** As for `knn`. */
+  readonly pooling?: 'patches' | 'global';
+  readonly view?: EvaluationView;
+}
+
+export type EvaluateOptions = KnnOptions | SegmentKnnOptions | ClusterOptions;
 
 /** The settings where nothing is said. CAPI's published segmentation has search, standardise and no limit instead. */
 export const evaluationDefaults = {
   knn: { k: 10, temperature: 0.07, pooling: 'patches', view: 'resize-centre-crop' },
+  cluster: { runs: 10, pooling: 'patches', view: 'resize-centre-crop' },
   segmentKnn: { k: 20, distance: 'cosine', maxTrainPatches: 100_000 },
 } as const;
 
-/** Percentages by name: `top1` and `meanPerClass`, or `miou` and `pixelAccuracy`. */
+/**
+ * Percentages by name: `top1` and `meanPerClass`; `miou` and `pixelAccuracy`; `accuracy`, `nmi`, `ami`, `ari` and
+ * `silhouette`; and `daviesBouldin`, which is none: 0 is best.
+ */
 export type Metrics = Readonly<Record<string, number>>;
-/** 95 % bootstrap intervals over test images, by the name of the metric. */
+/** 95 % bootstrap intervals over test images, by the name of the metric; not every metric has one. */
 export type Intervals = Readonly<Record<string, Interval>>;
 
 /** What was found of one encoder. */

@@ -1,5 +1,6 @@
+import type { Dataset } from '../data/dataset.js';
 import { type ExtractOptions, extractFeatures, type Features } from '../features/extract.js';
-import type { EvaluateOptions } from './evaluation.js';
+import type { EvaluateOptions, KnnOptions, SegmentKnnOptions } from './evaluation.js';
 
 /**
  * Features of the training and the test images of an evaluation, for `use`, which may change them; freed afterwards.
@@ -7,13 +8,13 @@ import type { EvaluateOptions } from './evaluation.js';
  * @throws as `extractFeatures` and `use`.
  */
 export async function withFeatures<Result>(
-  options: EvaluateOptions,
+  options: KnnOptions | SegmentKnnOptions,
   what: Pick<ExtractOptions, 'view' | 'kinds' | 'pixels'>,
   use: (train: Features, test: Features) => Result,
 ): Promise<Result> {
-  const train = await extractOne(options, what, 'train');
+  const train = await extractOne(options, what, options.train, 'train');
   try {
-    const test = await extractOne(options, what, 'test');
+    const test = await extractOne(options, what, options.test, 'test');
     try {
       return use(train, test);
     } finally {
@@ -33,15 +34,17 @@ export function imageCounts(train: Features, test: Features): Record<string, num
   };
 }
 
-function extractOne(
+/** Features of one data set; the caller disposes of them. @throws as `extractFeatures`. */
+export function extractOne(
   options: EvaluateOptions,
   what: Pick<ExtractOptions, 'view' | 'kinds' | 'pixels'>,
+  dataset: Dataset,
   stage: 'train' | 'test',
 ): Promise<Features> {
   const { encoder, size, batchSize, workers, device, onProgress } = options;
   return extractFeatures({
     encoder,
-    dataset: options[stage],
+    dataset,
     size,
     ...what,
     ...(batchSize !== undefined && { batchSize }),

@@ -45,10 +45,25 @@ describe('tessera eval', () => {
       }
       expect(JSON.parse(readFileSync(join(out, `${task}.json`), 'utf8'))).toEqual(json);
     }
+    const cluster = runTessera([
+      'eval',
+      'cluster',
+      '--model',
+      run,
+      '--test',
+      test,
+      '--clusters',
+      '3',
+      '--with-floor',
+      '--json',
+    ]);
+    expect(cluster.code, cluster.stderr).toBe(0);
+    expect(lastJson(cluster.stdout)).toMatchObject({ task: 'cluster', protocol: { clusters: 3, runs: 10 } });
     const logged = readEvents(join(run, 'events.jsonl')).filter((event) => event.type === 'evaluation');
     expect(logged.map(({ task, step, encoder }) => [task, step, encoder])).toEqual([
       ['knn', 2, 'teacher'],
       ['segment-knn', 2, 'teacher'],
+      ['cluster', 2, 'teacher'],
     ]);
   });
 

@@ -2,7 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '../../data/spec.js';
 import { evaluate as evaluateEncoder } from '../../evals/evaluate.js';
-import type { EvaluationResult, KnnOptions, SegmentKnnOptions } from '../../evals/evaluation.js';
+import type {
+  ClusterOptions,
+  EvaluateOptions,
+  EvaluationResult,
+  KnnOptions,
+  SegmentKnnOptions,
+} from '../../evals/evaluation.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { EventLog } from '../../runs/event-log.js';
 import type { RunFolder } from '../../runs/run-folder.js';
@@ -14,9 +20,10 @@ import { openModel } from './open-model.js';
 
 /** The checked options of `tessera eval`. */
 export type EvalOptions = {
-  readonly task: 'knn' | 'segment-knn';
+  readonly task: EvaluateOptions['task'];
   readonly model: string;
-  readonly train: string;
+  /** Of `knn` and `segment-knn`. */
+  readonly train: string | undefined;
   readonly test: string;
   readonly weights: 'student' | 'teacher';
   readonly withFloor: boolean;
@@ -24,13 +31,16 @@ export type EvalOptions = {
   readonly k: number | undefined;
   readonly standardise: boolean;
   readonly seed: number | undefined;
-  /** Of `knn`. */
+  /** Of `knn` and `cluster`. */
   readonly pooling: 'patches' | 'global' | undefined;
   readonly view: 'resize' | 'resize-centre-crop' | undefined;
   /** Of `segment-knn`; `Infinity` keeps all training patches. */
   readonly distance: 'cosine' | 'L2' | undefined;
   readonly search: boolean;
   readonly maxTrainPatches: number | undefined;
+  /** Of `cluster`. */
+  readonly clusters: number | undefined;
+  readonly runs: number | undefined;
   readonly out: string | undefined;
   readonly device: string | undefined;
   readonly threads: number | undefined;
@@ -43,7 +53,7 @@ export type EvalOptions = {
  */
 export async function evaluate(options: EvalOptions): Promise<CommandResult> {
   const { model, task, weights, device, out } = options;
-  const train = await openDataset(options.train);
+  const specific = await taskOptions(options);
   const test = await openDataset(options.test);
   const opened = await openModel(model, options);
   let floor: ImageEncoder | undefined;
@@ -56,10 +66,9 @@ export async function evaluate(options: EvalOptions): Promise<CommandResult> {
     }
     if (options.withFloor) floor = (await openModel(`random:${model}`, { weights, device })).encoder;
     const result = await evaluateEncoder({
-      ...taskOptions(options),
+      ...specific,
       encoder: opened.encoder,
       ...(floor && { floor }),
-      train,
       test,
       size: options.size ?? opened.size,
       standardise: options.standardise,
@@ -78,14 +87,17 @@ export async function evaluate(options: EvalOptions): Promise<CommandResult> {
 }
 
 type TaskOptions =
-  | Pick<KnnOptions, 'task' | 'k' | 'pooling' | 'view'>
-  | Pick<SegmentKnnOptions, 'task' | 'k' | 'distance' | 'search' | 'maxTrainPatches'>;
+  | Pick<KnnOptions, 'task' | 'train' | 'k' | 'pooling' | 'view'>
+  | Pick<SegmentKnnOptions, 'task' | 'train' | 'k' | 'distance' | 'search' | 'maxTrainPatches'>
+  | Pick<ClusterOptions, 'task' | 'clusters' | 'runs' | 'pooling' | 'view'>;
 
-function taskOptions(options: EvalOptions): TaskOptions {
-  const { task, k, pooling, view, distance, search, maxTrainPatches } = options;
+async function taskOptions(options: EvalOptions): Promise<TaskOptions> {
+  const { task, k, pooling, view, distance, search, maxTrainPatches, clusters, runs } = options;
+  if (task === 'cluster') return { task, ...given({ clusters, runs, pooling, view }) };
+  const train = await openDataset(options.train!);
   return task === 'knn'
-    ? { task, ...given({ k, pooling, view }) }
-    : { task, search, ...given({ k, distance, maxTrainPatches }) };
+    ? { task, train, ...given({ k, pooling, view }) }
+    : { task, train, search, ...given({ k, distance, maxTrainPatches }) };
 }
 
 /** Without what was not given: such options are absent, not undefined. */
@@ -142,23 +154,37 @@ const metricNames: Readonly<Record<string, string>> = {
   meanPerClass: 'mean per class',
   miou: 'mIoU',
   pixelAccuracy: 'pixel accuracy',
+  nmi: 'NMI',
+  ami: 'AMI',
+  ari: 'ARI',
+  daviesBouldin: 'Davies-Bouldin',
 };
 
 function card(options: EvalOptions, result: EvaluationResult, path: string | undefined): string {
-  const { metrics, intervals, floor, floorIntervals, protocol, counts } = result;
-  const shown = (value: number, [low, high]: readonly [number, number]) =>
-    `${value.toFixed(1)} % (${low.toFixed(1)} to ${high.toFixed(1)})`;
+  const { metrics, intervals, floor, floorIntervals, counts } = result;
   const title = `${options.task} · ${options.model}${options.weights === 'student' ? ' (student)' : ''}`;
-  const settings = options.task === 'knn' ? `, ${protocol.pooling}` : `, ${protocol.distance}`;
+  const sets = [counts.trainImages && `${counts.trainImages} train`, `${counts.testImages} test`].filter(Boolean);
   const unreadable = counts.brokenImages! > 0 ? `, ${counts.brokenImages} unreadable` : '';
   return cardText(title, [
     ...Object.entries(metrics).map(([name, value]): [string, string] => {
-      const beside = floor ? `; untrained ${shown(floor[name]!, floorIntervals![name]!)}` : '';
-      return [metricNames[name] ?? name, `${shown(value, intervals[name]!)}${beside}`];
+      const beside = floor ? `; untrained ${metricText(name, floor[name]!, floorIntervals?.[name])}` : '';
+      return [metricNames[name] ?? name, `${metricText(name, value, intervals[name])}${beside}`];
     }),
-    ['images', `${counts.trainImages} train, ${counts.testImages} test${unreadable}`],
+    ['images', `${sets.join(', ')}${unreadable}`],
     ['patches', counts.trainPatches === undefined ? undefined : `${counts.trainPatches} vote`],
-    ['settings', `k ${protocol.k}${settings}, ${protocol.size} x ${protocol.size} pixels`],
+    ['settings', settingsText(result)],
     ['written', path],
   ]);
+}
+
+function settingsText({ task, protocol }: EvaluationResult): string {
+  const size = `${protocol.size} x ${protocol.size} pixels`;
+  if (task === 'cluster')
+    return `${protocol.clusters} clusters, best of ${protocol.runs} runs, ${protocol.pooling}, ${size}`;
+  return `k ${protocol.k}, ${task === 'knn' ? protocol.pooling : protocol.distance}, ${size}`;
+}
+
+function metricText(name: string, value: number, interval: readonly [number, number] | undefined): string {
+  if (name === 'daviesBouldin') return value.toFixed(2);
+  return `${value.toFixed(1)} %${interval ? ` (${interval[0].toFixed(1)} to ${interval[1].toFixed(1)})` : ''}`;
 }

@@ -36,6 +36,7 @@ const trainingScenes = scenes('train', 4096);
 
 /** An evaluation of the trained encoder, with the untrained one and plain colours beside it. */
 interface Comparison {
+  readonly task: keyof typeof names;
   readonly trained: EvaluationResult;
   readonly colours: EvaluationResult;
 }
@@ -106,7 +107,7 @@ async function judge(run: RunFolder, step: number, encoder: ImageEncoder, floor:
         metrics: trained.metrics,
         floor: trained.floor!,
       });
-      comparisons.push({ trained, colours });
+      comparisons.push({ task, trained, colours });
     }
   } finally {
     log.close();
@@ -150,8 +151,8 @@ const names = {
   knn: { name: 'Classification, nearest images', metric: 'top-1 accuracy', key: 'top1' },
 } as const;
 
-function compared({ trained, colours }: Comparison): ReportEvaluation {
-  const { name, metric, key } = names[trained.task];
+function compared({ task, trained, colours }: Comparison): ReportEvaluation {
+  const { name, metric, key } = names[task];
   const measured = (
     values: Readonly<Record<string, number>>,
     intervals: EvaluationResult['intervals'] | undefined,

@@ -53,7 +53,7 @@ test.each([
   [['convert', 'a', 'b.bin'], 'OUT: expected a file ending in .safetensors, .pth, .pt, .th, received b.bin'],
   [
     ['eval', 'knm', '--model', 'm', '--train', 'a', '--test', 'b'],
-    'expected one of knn, segment-knn, received knm; did',
+    'expected one of knn, segment-knn, cluster, received knm; did',
   ],
   [['runs', 'compare', 'a'], 'expected two run folders or more, received 1'],
   [['runs', 'show', 'nowhere'], 'no run at nowhere'],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { clusterAgreement } from '../../../src/evals/cluster-agreement.js';
+import { clusterAgreement, correctlyClustered } from '../../../src/evals/cluster-agreement.js';
 import { Random } from '../../../src/support/random.js';
 
 interface Golden {
@@ -34,6 +34,14 @@ describe('clusterAgreement', () => {
     );
     expect(Math.abs(ami)).toBeLessThan(0.01);
     expect(Math.abs(ari)).toBeLessThan(0.01);
+  });
+
+  it('says which samples are right: as many as the accuracy has', () => {
+    for (const [name, clusters] of Object.entries(golden.clusterings)) {
+      const right = correctlyClustered(golden.labels, clusters).reduce((sum, one) => sum + one, 0);
+      expect(right / golden.labels.length).toBeCloseTo(golden.agreement[name]!.acc, 12);
+    }
+    expect([...correctlyClustered([5, 5, 5, 8], [1, 1, 0, 0])]).toEqual([1, 1, 0, 1]);
   });
 
   it('refuses labellings of different lengths, and empty ones', () => {
