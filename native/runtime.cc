@@ -27,12 +27,6 @@ napi_value info(Args& args) {
   return result;
 }
 
-// trim(): hands freed memory back to the system.
-napi_value trim(Args& args) {
-  malloc_trim(0);
-  return args.undefined();
-}
-
 }  // namespace
 
 void register_runtime(napi_env env, napi_value exports) {
@@ -44,7 +38,6 @@ void register_runtime(napi_env env, napi_value exports) {
   export_function(env, exports, "setThreads", set_threads);
   export_function(env, exports, "threads", threads);
   export_function(env, exports, "info", info);
-  export_function(env, exports, "trim", trim);
 }
 
 }  // namespace tessera

@@ -54,7 +54,6 @@ export interface Addon {
   setThreads(count: number): void;
   threads(): number;
   info(): { version: string; cpuCapability: string; cuda: boolean; parallel: string };
-  trim(): void;
 }
 
 let loaded: Addon | undefined;

@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../data/dataset.js';
 import { infiniteSampler } from '../data/infinite-sampler.js';
 import { Loader } from '../data/loader.js';
-import { engine } from '../engine/addon.js';
 import type { EventLog } from '../runs/event-log.js';
 import type { MetricSink } from '../runs/metric-sink.js';
 import type { RunFolder } from '../runs/run-folder.js';
@@ -18,8 +17,8 @@ import { StopSignal } from './stop-signal.js';
 import type { TrainConfig } from './train-config.js';
 import { trainStep } from './train-step.js';
 
-/** Steps between two tidyings of memory, which keep that of a long run flat. */
-const TIDY_EVERY = 50;
+/** Steps between two collections of JavaScript's garbage, which keep the memory of a long run flat. */
+const GARBAGE_EVERY = 50;
 
 export interface TrainOptions {
   readonly method: Method<unknown>;
@@ -66,12 +65,6 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   } finally {
     await session.close();
   }
-}
-
-/** Also returns to the system what V8's compiler and the garbage held; a step then fetches its pages anew (0.2 % of it). */
-function tidyMemory(): void {
-  collectGarbage();
-  engine().trim();
 }
 
 /** The state of one part of a run, from its first step to its last. */
@@ -153,7 +146,7 @@ class TrainSession {
     await this.#guard(loss);
     if (Number.isNaN(this.#lossFirst)) this.#lossFirst = loss;
     this.#lossLast = loss;
-    if (this.#step % TIDY_EVERY === 0) tidyMemory();
+    if (this.#step % GARBAGE_EVERY === 0) collectGarbage();
     if (record) this.#record(values, step);
     this.#heartbeat.beat(this.#step);
     this.#progress.update(this.#step, `loss ${numberText(loss)} · ${numberText(this.#imagesPerSecond(), 3)} images/s`);
