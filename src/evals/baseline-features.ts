@@ -22,6 +22,7 @@ export function colourBaseline(patchSize: number): ImageEncoder {
   return {
     patchSize,
     width: 6,
+    depth: 0,
     embed: (images_B3YX) => embedColours(images_B3YX, patchSize),
     dispose: () => {},
   };

@@ -3,7 +3,7 @@ import { Module } from '../nn/module.js';
 import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
-import type { Embedding, ImageEncoder } from './encoder.js';
+import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
 import { type Patches, patchCoordinates, patchify } from './patches.js';
 import { Predictor, type PredictorOptions } from './predictor.js';
 import { type ForwardOptions, gatherCoordinates, VisionTransformer, type VitOptions } from './vit.js';
@@ -32,6 +32,10 @@ export class EncoderPredictor extends Module implements ImageEncoder {
     return this.encoder.options.width;
   }
 
+  get depth(): number {
+    return this.encoder.blocks.length;
+  }
+
   /** Features of all patches, without registers: (B, P, D). */
   encodePatches(patches: Patches): Tensor {
     return scope(() => {
@@ -58,19 +62,28 @@ export class EncoderPredictor extends Module implements ImageEncoder {
    * Features for evaluation. The global one is the mean over all positions of the predictor's first block.
    * Source: CAPI model.py `EncoderDecoder.forward`.
    */
-  embed(images_B3YX: Tensor): Embedding {
+  embed(images_B3YX: Tensor, options: EmbedOptions = {}): Embedding {
     return scope(() =>
       noGrad(() => {
         const patches = patchify(images_B3YX, this.patchSize);
-        const encoded = this.encoder.forward(patches);
+        const encoded = this.encoder.forward(patches, options);
         const count = this.encoder.options.registers;
         const queries_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
         const predicted_BPD = this.predictor.forward(encoded, queries_1P2, 1);
-        const patches_BPD = ops.narrow(encoded.tokens_BTD, 1, count, patches.rows * patches.columns);
+        const grid = (tokens_BTD: Tensor) =>
+          ops.unflatten(ops.narrow(tokens_BTD, 1, count, patches.rows * patches.columns), 1, [
+            patches.rows,
+            patches.columns,
+          ]);
+        const blocks = [...encoded.blocks].map(([block, tokens]): [number, BlockFeatures] => [
+          block,
+          { patches_BYXD: grid(tokens) },
+        ]);
         return {
           global_BD: ops.meanDim(predicted_BPD, [1]),
           registers_BRD: ops.narrow(encoded.tokens_BTD, 1, 0, count),
-          patches_BYXD: ops.unflatten(patches_BPD, 1, [patches.rows, patches.columns]),
+          patches_BYXD: grid(encoded.tokens_BTD),
+          ...(options.blocks && { blocks: new Map(blocks) }),
         };
       }),
     );

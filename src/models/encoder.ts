@@ -5,9 +5,24 @@ import type { Tensor } from '../tensor/tensor.js';
 export interface Embedding {
   /** One vector an image; its width may differ from that of the patches. */
   readonly global_BD: Tensor;
+  /** The class token after the final norm, where the encoder has one. */
+  readonly class_BD?: Tensor;
   /** Extra tokens, R may be 0. */
   readonly registers_BRD: Tensor;
   readonly patches_BYXD: Tensor;
+  /** By block, those asked for. */
+  readonly blocks?: ReadonlyMap<number, BlockFeatures>;
+}
+
+/** What one block gives, before any norm that follows it. */
+export interface BlockFeatures {
+  readonly class_BD?: Tensor;
+  readonly patches_BYXD: Tensor;
+}
+
+export interface EmbedOptions {
+  /** Blocks whose output is wanted as well, counted from 0. */
+  readonly blocks?: readonly number[];
 }
 
 /** Any encoder that can be judged: CAPI's contract for evaluation (model.py `VisionEncoder`). */
@@ -16,8 +31,10 @@ export interface ImageEncoder {
   readonly patchSize: number;
   /** Width of the patch features. */
   readonly width: number;
+  /** Number of blocks; 0 where there are none. */
+  readonly depth: number;
   /** Features of normalised images (B, 3, Y, X), computed without gradients. The caller owns the tensors. */
-  embed(images_B3YX: Tensor): Embedding;
+  embed(images_B3YX: Tensor, options?: EmbedOptions): Embedding;
   dispose(): void;
 }
 

@@ -33,11 +33,18 @@ export interface Encoded {
   readonly coordinates_BT2: Tensor;
 }
 
+/** An encoder's result with the raw outputs of the blocks that were asked for. */
+export interface EncodedBlocks extends Encoded {
+  readonly blocks: ReadonlyMap<number, Tensor>;
+}
+
 export interface ForwardOptions {
   /** Absolute int64 indices into the flattened (B·P) patches, image by image, equally many each; all by default. */
   readonly visible?: Tensor;
   /** Generator of the dropped paths while training; absent, nothing is dropped. */
   readonly dropPath?: Generator;
+  /** Blocks whose raw output (B, T, D) is kept, counted from 0. */
+  readonly blocks?: readonly number[];
 }
 
 /**
@@ -62,12 +69,16 @@ export class VisionTransformer extends Module {
   }
 
   /** Normalised tokens after the last block. */
-  forward(patches: Patches, options: ForwardOptions = {}): Encoded {
+  forward(patches: Patches, options: ForwardOptions = {}): EncodedBlocks {
     return scope(() => {
+      const blocks = new Map<number, Tensor>();
       const { tokens_BTD, coordinates_BT2 } = this.#embed(patches, options.visible);
       let x_BTD = tokens_BTD;
-      for (const block of this.blocks) x_BTD = block.forward(x_BTD, coordinates_BT2, undefined, options.dropPath);
-      return { tokens_BTD: this.norm.forward(x_BTD), coordinates_BT2 };
+      for (const [index, block] of this.blocks.entries()) {
+        x_BTD = block.forward(x_BTD, coordinates_BT2, undefined, options.dropPath);
+        if (options.blocks?.includes(index)) blocks.set(index, x_BTD);
+      }
+      return { tokens_BTD: this.norm.forward(x_BTD), coordinates_BT2, blocks };
     });
   }
 

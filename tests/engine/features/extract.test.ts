@@ -23,7 +23,7 @@ function constant(width: number, value: number): ImageEncoder {
     registers_BRD: ops.full([images.size(0), 0, width], value),
     patches_BYXD: ops.full([images.size(0), 1, 1, width], value),
   });
-  return { patchSize: 32, width, embed, dispose: () => {} };
+  return { patchSize: 32, width, depth: 0, embed, dispose: () => {} };
 }
 
 describe('extractFeatures', () => {

@@ -13,6 +13,7 @@ import type { SampleImage } from '../../../src/visualise/sample-images.js';
 const colourEncoder: ImageEncoder = {
   patchSize: 8,
   width: 192,
+  depth: 0,
   embed: (images_B3YX) =>
     scope(() => {
       const [batch, , height, width] = images_B3YX.shape as [number, number, number, number];
