@@ -1,16 +1,53 @@
 // B batch · P patches · Q predicted patches of an image · R registers · D width · Y X rows and columns of patches
+import type { DropPathOptions } from '../nn/drop-path.js';
 import { Module } from '../nn/module.js';
+import type { RopeOptions } from '../nn/rope.js';
 import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
-import { type Patches, patchCoordinates, patchify } from './patches.js';
+import { gatherCoordinates, type Patches, patchCoordinates, patchify } from './patches.js';
 import { Predictor, type PredictorOptions } from './predictor.js';
-import { type ForwardOptions, gatherCoordinates, VisionTransformer, type VitOptions } from './vit.js';
+import { type ForwardOptions, VisionTransformer } from './vit.js';
+import { type VitOptions, vitOptions } from './vit-options.js';
+
+/** What can be chosen of CAPI's encoder. */
+export interface CapiEncoderOptions {
+  readonly patchSize: number;
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  /** Extra tokens before the patches: 0, or a multiple of 4 where they lie on the edge. */
+  readonly registers: number;
+  /** Where registers are for the rotary embedding: around the image's edge, or all at the origin. */
+  readonly registerCoordinates: 'edge' | 'zeros';
+  /** Shrinks the registers' square to the bounding box of each image's visible patches. */
+  readonly scaleRegistersToVisible: boolean;
+  readonly normEps: number;
+  readonly dropPath: DropPathOptions;
+  readonly rope: RopeOptions;
+}
 
 export interface EncoderPredictorOptions {
-  readonly encoder: VitOptions;
+  readonly encoder: CapiEncoderOptions;
   readonly predictor: PredictorOptions;
+}
+
+/**
+ * CAPI's encoder as a vision transformer: pre-norm RMSNorm without biases, rotary positions and registers, no class token,
+ * and a final RMSNorm without weight. Source: CAPI model.py `EncoderDecoder`.
+ */
+function capiVit(options: CapiEncoderOptions): VitOptions {
+  const { patchSize, width, depth, heads, registers, normEps, dropPath, rope, ...places } = options;
+  return vitOptions({
+    ...{ patchSize, width, depth, heads, registers, dropPath },
+    positions: { kind: 'rope', ...rope, ...places },
+    classToken: false,
+    norm: { kind: 'rms', eps: normEps },
+    finalNorm: 'plain',
+    qkvBias: 'none',
+    biases: false,
+  });
 }
 
 /** CAPI's network: an encoder of visible patches and a predictor of masked ones. Source: CAPI model.py `EncoderDecoder`. */
@@ -20,27 +57,27 @@ export class EncoderPredictor extends Module implements ImageEncoder {
 
   constructor(options: EncoderPredictorOptions, generator: Generator) {
     super();
-    this.encoder = new VisionTransformer(options.encoder, generator);
+    this.encoder = new VisionTransformer(capiVit(options.encoder), generator);
     this.predictor = new Predictor(options.predictor, generator);
   }
 
   get patchSize(): number {
-    return this.encoder.options.patchSize;
+    return this.encoder.patchSize;
   }
 
   get width(): number {
-    return this.encoder.options.width;
+    return this.encoder.width;
   }
 
   get depth(): number {
-    return this.encoder.blocks.length;
+    return this.encoder.depth;
   }
 
   /** Features of all patches, without registers: (B, P, D). */
   encodePatches(patches: Patches): Tensor {
     return scope(() => {
       const { tokens_BTD } = this.encoder.forward(patches);
-      return ops.narrow(tokens_BTD, 1, this.encoder.options.registers, patches.rows * patches.columns);
+      return this.encoder.split(tokens_BTD).patches_BPD;
     });
   }
 
@@ -67,21 +104,17 @@ export class EncoderPredictor extends Module implements ImageEncoder {
       noGrad(() => {
         const patches = patchify(images_B3YX, this.patchSize);
         const encoded = this.encoder.forward(patches, options);
-        const count = this.encoder.options.registers;
         const queries_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
         const predicted_BPD = this.predictor.forward(encoded, queries_1P2, 1);
         const grid = (tokens_BTD: Tensor) =>
-          ops.unflatten(ops.narrow(tokens_BTD, 1, count, patches.rows * patches.columns), 1, [
-            patches.rows,
-            patches.columns,
-          ]);
+          ops.unflatten(this.encoder.split(tokens_BTD).patches_BPD, 1, [patches.rows, patches.columns]);
         const blocks = [...encoded.blocks].map(([block, tokens]): [number, BlockFeatures] => [
           block,
           { patches_BYXD: grid(tokens) },
         ]);
         return {
           global_BD: ops.meanDim(predicted_BPD, [1]),
-          registers_BRD: ops.narrow(encoded.tokens_BTD, 1, 0, count),
+          registers_BRD: this.encoder.split(encoded.tokens_BTD).registers_BRD,
           patches_BYXD: grid(encoded.tokens_BTD),
           ...(options.blocks && { blocks: new Map(blocks) }),
         };

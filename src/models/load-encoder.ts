@@ -4,7 +4,7 @@ import { suggestion } from '../support/nearest-name.js';
 import { Generator } from '../tensor/generator.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ImageEncoder } from './encoder.js';
-import { EncoderPredictor, type EncoderPredictorOptions } from './encoder-predictor.js';
+import { buildEncoder, type KnownEncoder } from './encoder-kinds.js';
 import { loadWeights, readEncoderOptions } from './load-weights.js';
 import { type NetworkPreset, networkPresets, networkSizes } from './presets.js';
 import { publishedRegisters, publishedTransformer } from './published/capi-layout.js';
@@ -34,12 +34,12 @@ export async function loadEncoder(model: string, options: LoadEncoderOptions = {
 }
 
 function build(
-  options: EncoderPredictorOptions,
+  description: KnownEncoder,
   state: ReadonlyMap<string, Tensor> | undefined,
   device: string,
 ): ImageEncoder {
   using generator = new Generator(0);
-  const encoder = new EncoderPredictor(options, generator);
+  const encoder = buildEncoder(description, generator);
   try {
     if (state) encoder.load(state);
     encoder.trainable = false;
@@ -56,7 +56,7 @@ function backboneOf(part: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   throw new CheckpointError(`Expected weights below "${BACKBONE}", found ${[...part.keys()].slice(0, 3).join(', ')}.`);
 }
 
-async function untrainedOptions(text: string): Promise<EncoderPredictorOptions> {
+async function untrainedOptions(text: string): Promise<KnownEncoder> {
   const [, name = '', patch] = /^(.*?)(?::([^:/]*))?$/.exec(text)!;
   const preset = networkPresets.find((known) => known === name);
   if (preset !== undefined) return presetOptions(preset, patchSizeOf(patch));
@@ -76,10 +76,11 @@ function patchSizeOf(text: string | undefined): number {
 }
 
 /** An encoder of the published kind with 16 registers. */
-function presetOptions(preset: NetworkPreset, patchSize: number): EncoderPredictorOptions {
+function presetOptions(preset: NetworkPreset, patchSize: number): KnownEncoder {
   const { width, depth, heads, predictorDepth } = networkSizes[preset];
   const shared = { width, heads, ...publishedTransformer };
   return {
+    kind: 'encoder-predictor',
     encoder: { ...shared, ...publishedRegisters, patchSize, depth, registers: 16 },
     predictor: { ...shared, depth: predictorDepth, contextWidth: width },
   };

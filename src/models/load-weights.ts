@@ -1,20 +1,19 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
 import { RunFolder } from '../runs/run-folder.js';
 import { CheckpointError, UsageError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
 import { readSafetensors } from '../tensor/safetensors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { type CheckpointManifest, readManifest, readPart } from './checkpoint-folder.js';
-import type { EncoderPredictorOptions } from './encoder-predictor.js';
+import { readManifest, readPart } from './checkpoint-folder.js';
+import { type KnownEncoder, readDescription } from './encoder-kinds.js';
 import { capiOptionsFromShapes, fromPublishedCapi } from './published/capi-layout.js';
 import { readTorchFile } from './torch-file/read-torch-file.js';
 import { flattenState } from './torch-file/torch-value.js';
 
 /** Parts of what was trained, as `Method.warmStart` takes them, with what is needed to build the encoder again. */
 export interface LoadedWeights extends Disposable {
-  readonly encoder: EncoderPredictorOptions;
+  readonly encoder: KnownEncoder;
   /** By part (`student`, `teacher`, …), then by our parameter names. */
   readonly parts: ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
   /** Frees all tensors. */
@@ -48,10 +47,11 @@ export async function loadWeights(source: string, wanted: readonly string[]): Pr
       const parts = new Map(
         wanted.filter((name) => name === 'student' || name === 'teacher').map((name) => [name, state]),
       );
-      return { encoder: capiOptionsFromShapes(state), parts, dispose, [Symbol.dispose]: dispose };
+      const encoder = { kind: 'encoder-predictor', ...capiOptionsFromShapes(state) } as const;
+      return { encoder, parts, dispose, [Symbol.dispose]: dispose };
     }
     const manifest = readManifest(place.path);
-    const encoder = encoderOf(manifest, place.path);
+    const encoder = readDescription(manifest.encoder, join(place.path, 'manifest.json'));
     const there = wanted.filter((name) => manifest.files[`${name}.safetensors`] !== undefined);
     const parts = new Map<string, ReadonlyMap<string, Tensor>>();
     for (const name of there.length > 0 ? there : wanted)
@@ -64,9 +64,10 @@ export async function loadWeights(source: string, wanted: readonly string[]): Pr
 }
 
 /** How to build the encoder of {@link loadWeights}'s sources; only files are read whole for it. */
-export async function readEncoderOptions(source: string): Promise<EncoderPredictorOptions> {
+export async function readEncoderOptions(source: string): Promise<KnownEncoder> {
   const place = findWeights(source);
-  if (place.kind === 'checkpoint') return encoderOf(readManifest(place.path), place.path);
+  if (place.kind === 'checkpoint')
+    return readDescription(readManifest(place.path).encoder, join(place.path, 'manifest.json'));
   using weights = await loadWeights(source, []);
   return weights.encoder;
 }
@@ -101,41 +102,4 @@ async function readFileState(path: string): Promise<Map<string, Tensor>> {
   throw new CheckpointError(`Expected a state dict with tensors in ${path}, found none.`, {
     hint: 'Save the state dict only: torch.save(model.state_dict(), path).',
   });
-}
-
-const count = z.int().positive();
-const sizes = {
-  width: count,
-  depth: count,
-  heads: count,
-  normEps: z.number().positive(),
-  dropPath: z.object({ rate: z.number(), kind: z.enum(['efficient', 'naive']) }),
-  rope: z.object({ maxFrequency: z.number().positive(), minFrequency: z.number().positive() }),
-};
-
-const encoderSchema = z.object({
-  kind: z.literal('encoder-predictor'),
-  encoder: z.object({
-    ...sizes,
-    patchSize: count,
-    registers: z.int().nonnegative(),
-    registerCoordinates: z.enum(['edge', 'zeros']),
-    scaleRegistersToVisible: z.boolean(),
-  }),
-  predictor: z.object({ ...sizes, contextWidth: count }),
-});
-
-/** The description that a method has put into the manifest. */
-function encoderOf(manifest: CheckpointManifest, folder: string): EncoderPredictorOptions {
-  const parsed = encoderSchema.safeParse(manifest.encoder);
-  if (parsed.success) return { encoder: parsed.data.encoder, predictor: parsed.data.predictor };
-  const { kind } = manifest.encoder;
-  const reason =
-    kind === 'encoder-predictor' ? z.prettifyError(parsed.error).split('\n').join(' ') : `received "${kind}"`;
-  throw new CheckpointError(
-    `Expected the description of an encoder-predictor in ${join(folder, 'manifest.json')}: ${reason}.`,
-    {
-      hint: 'Use the Tessera that wrote it, or another checkpoint.',
-    },
-  );
 }

@@ -62,6 +62,14 @@ export function patchCoordinates(rows: number, columns: number, like: Tensor): T
   return scope(() => ops.toDevice(Tensor.from(values, [1, rows * columns, 2]), like.device, like.dtype));
 }
 
+/** Coordinates of chosen patches, (B, V, 2), from shared ones (1, P, 2) and absolute indices. */
+export function gatherCoordinates(all_1P2: Tensor, indices: Tensor, batch: number): Tensor {
+  return scope(() => {
+    const all_Q2 = ops.reshape(ops.expand(all_1P2, [batch, all_1P2.size(1), 2]), [-1, 2]);
+    return ops.unflatten(ops.indexSelect(all_Q2, 0, indices), 0, [batch, -1]);
+  });
+}
+
 /**
  * A linear map of patches with PyTorch's convolution layout: weight (D, 3, p, p), bias (D). The weight starts
  * Glorot-uniform over its (D, 3p²) view; the bias keeps the convolution's default, uniform within 1/√(3p²).

@@ -35,7 +35,9 @@ export class Predictor extends Module {
     super();
     this.options = options;
     this.maskToken = normal([1, options.width], 0.02, generator);
-    this.blocks = Array.from({ length: options.depth }, () => new Block({ ...options, generator }));
+    const norm = { kind: 'rms', eps: options.normEps } as const;
+    const block = { ...options, norm, qkvBias: 'none', biases: false, generator } as const;
+    this.blocks = Array.from({ length: options.depth }, () => new Block(block));
     this.norm = new RmsNorm(options.width, options.normEps, false);
   }
 
@@ -48,7 +50,8 @@ export class Predictor extends Module {
       const batch = context.tokens_BTD.size(0);
       let x_BQD = ops.expand(this.maskToken, [batch, coordinates_BQ2.size(1), this.options.width]);
       const given = { tokens_BMD: context.tokens_BTD, coordinates_BM2: context.coordinates_BT2 };
-      for (const block of this.blocks.slice(0, layers)) x_BQD = block.forward(x_BQD, coordinates_BQ2, given, dropPath);
+      const inputs = { coordinates_BN2: coordinates_BQ2, context: given };
+      for (const block of this.blocks.slice(0, layers)) x_BQD = block.forward(x_BQD, inputs, dropPath);
       return this.norm.forward(x_BQD);
     });
   }

@@ -1,36 +1,25 @@
-// B batch · P patches of an image · V visible patches · R registers · T tokens (registers, then patches) · D width
+// B batch · P patches of an image · V visible patches · R registers · T tokens (class token, registers, patches) · D width
+// Y X rows and columns of patches
 import { Block } from '../nn/block.js';
-import type { DropPathOptions } from '../nn/drop-path.js';
 import { normal } from '../nn/init.js';
 import { Module, type Parameter } from '../nn/module.js';
-import { RmsNorm } from '../nn/rms-norm.js';
-import type { RopeOptions } from '../nn/rope.js';
+import { createNorm, type Norm } from '../nn/norm.js';
+import { ShapeError } from '../support/errors.js';
 import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
-import { PatchEmbedding, type Patches, patchCoordinates } from './patches.js';
+import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
+import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
+import { gatherCoordinates, PatchEmbedding, type Patches, patchCoordinates, patchify } from './patches.js';
+import { PositionTable, sineTable } from './position-table.js';
+import { registerCoordinates } from './register-coordinates.js';
+import { RelativePositions } from './relative-positions.js';
+import type { VitOptions } from './vit-options.js';
 
-export interface VitOptions {
-  readonly patchSize: number;
-  readonly width: number;
-  readonly depth: number;
-  readonly heads: number;
-  /** Extra tokens before the patches: 0, or a multiple of 4 where they lie on the edge. */
-  readonly registers: number;
-  /** Where registers are for the rotary embedding: around the image's edge, or all at the origin. */
-  readonly registerCoordinates: 'edge' | 'zeros';
-  /** Shrinks the registers' square to the bounding box of each image's visible patches. */
-  readonly scaleRegistersToVisible: boolean;
-  readonly normEps: number;
-  readonly dropPath: DropPathOptions;
-  readonly rope: RopeOptions;
-}
-
-/** What an encoder gives: normalised tokens of one layer, registers first, with their coordinates. */
+/** What an encoder gives: its result's tokens, class token and registers first. */
 export interface Encoded {
   readonly tokens_BTD: Tensor;
-  /** First axis 1 where all images share the coordinates. */
-  readonly coordinates_BT2: Tensor;
+  /** Of encoders with rotary positions: where the tokens are. First axis 1 where all images share the coordinates. */
+  readonly coordinates_BT2?: Tensor | undefined;
 }
 
 /** An encoder's result with the raw outputs of the blocks that were asked for. */
@@ -47,98 +36,176 @@ export interface ForwardOptions {
   readonly blocks?: readonly number[];
 }
 
+/** Tokens by what they are. */
+export interface SplitTokens {
+  readonly class_BD?: Tensor;
+  readonly registers_BRD: Tensor;
+  readonly patches_BPD: Tensor;
+}
+
 /**
- * CAPI's encoder: a pre-norm vision transformer without biases, with rotary positions and registers, and a final RMSNorm
- * without weight. Source: CAPI model.py `EncoderDecoder.prepare_tokens_and_drop`, `forward_features`.
+ * A vision transformer, of the kind that its options describe. Gradients flow through {@link forward} to the parameters
+ * that require them. Sources: CAPI model.py `EncoderDecoder`; MIM-Refiner, kappamodules `PrenormVit`, `PostnormVit`;
+ * DINOv2 vision_transformer.py; BEiT modeling_finetune.py; AIM.
  */
-export class VisionTransformer extends Module {
-  readonly registers: Parameter;
+export class VisionTransformer extends Module implements ImageEncoder {
+  readonly classToken: Parameter | undefined;
+  readonly registers: Parameter | undefined;
+  readonly positions: PositionTable | RelativePositions | undefined;
   readonly blocks: Block[];
   readonly patchEmbed: PatchEmbedding;
-  readonly norm: RmsNorm;
+  readonly patchNorm: Norm | undefined;
+  readonly embedNorm: Norm | undefined;
+  readonly norm: Norm | undefined;
   readonly options: VitOptions;
 
   constructor(options: VitOptions, generator: Generator) {
     super();
     this.options = options;
-    const { width, depth } = options;
+    const { width, depth, norm, positions, dropPath } = options;
     this.patchEmbed = new PatchEmbedding(options.patchSize, width, generator);
-    this.registers = normal([1, options.registers, width], 0.02, generator);
-    this.blocks = Array.from({ length: depth }, () => new Block({ ...options, generator }));
-    this.norm = new RmsNorm(width, options.normEps, false);
+    this.classToken = options.classToken ? normal([1, 1, width], 0.02, generator) : undefined;
+    this.registers =
+      options.registers === undefined ? undefined : normal([1, options.registers, width], 0.02, generator);
+    if (positions.kind === 'table') this.positions = new PositionTable({ ...positions, width }, generator);
+    if (positions.kind === 'relative')
+      this.positions = new RelativePositions(positions.rows, positions.columns, options.heads);
+    const rope = positions.kind === 'rope' ? positions : undefined;
+    this.blocks = Array.from({ length: depth }, (_, index) => {
+      const rate = dropPath.ramp ? (dropPath.rate * index) / Math.max(1, depth - 1) : dropPath.rate;
+      return new Block({ ...options, rope, dropPath: { rate, kind: dropPath.kind }, generator });
+    });
+    this.patchNorm = options.patchNorm ? createNorm(width, norm) : undefined;
+    this.embedNorm = options.embedNorm ? createNorm(width, norm) : undefined;
+    this.norm = options.finalNorm === 'none' ? undefined : createNorm(width, norm, options.finalNorm === 'affine');
   }
 
-  /** Normalised tokens after the last block. */
+  get patchSize(): number {
+    return this.options.patchSize;
+  }
+
+  get width(): number {
+    return this.options.width;
+  }
+
+  get depth(): number {
+    return this.blocks.length;
+  }
+
+  /** How many tokens come before those of the patches. */
+  get prefixTokens(): number {
+    return (this.options.classToken ? 1 : 0) + (this.options.registers ?? 0);
+  }
+
+  /** The result's tokens: of the last block (or `outputBlock`), after the final norm where there is one. */
   forward(patches: Patches, options: ForwardOptions = {}): EncodedBlocks {
     return scope(() => {
       const blocks = new Map<number, Tensor>();
       const { tokens_BTD, coordinates_BT2 } = this.#embed(patches, options.visible);
+      const inputs = { coordinates_BN2: coordinates_BT2, bias_1ANM: this.#attentionBias(patches, options.visible) };
+      const { outputBlock = this.depth - 1 } = this.options;
       let x_BTD = tokens_BTD;
-      for (const [index, block] of this.blocks.entries()) {
-        x_BTD = block.forward(x_BTD, coordinates_BT2, undefined, options.dropPath);
+      let output_BTD = tokens_BTD;
+      const last = Math.max(outputBlock, ...(options.blocks ?? []));
+      for (const [index, block] of this.blocks.slice(0, last + 1).entries()) {
+        x_BTD = block.forward(x_BTD, inputs, options.dropPath);
         if (options.blocks?.includes(index)) blocks.set(index, x_BTD);
+        if (index === outputBlock) output_BTD = x_BTD;
       }
-      return { tokens_BTD: this.norm.forward(x_BTD), coordinates_BT2, blocks };
+      return { tokens_BTD: this.norm?.forward(output_BTD) ?? output_BTD, coordinates_BT2, blocks };
     });
   }
 
+  /** The kinds of tokens in what {@link forward} gives. */
+  split(tokens_BTD: Tensor): SplitTokens {
+    return scope(() => {
+      const first = this.options.classToken ? 1 : 0;
+      const registers = this.options.registers ?? 0;
+      const patches = tokens_BTD.size(1) - this.prefixTokens;
+      return {
+        ...(this.options.classToken && { class_BD: ops.select(tokens_BTD, 1, 0) }),
+        registers_BRD: ops.narrow(tokens_BTD, 1, first, registers),
+        patches_BPD: ops.narrow(tokens_BTD, 1, this.prefixTokens, patches),
+      };
+    });
+  }
+
+  /** Features for evaluation. The global one is the class token, or the mean of the patches where there is none. */
+  embed(images_B3YX: Tensor, options: EmbedOptions = {}): Embedding {
+    return scope(() =>
+      noGrad(() => {
+        const patches = patchify(images_B3YX, this.patchSize);
+        const encoded = this.forward(patches, options);
+        const { class_BD, registers_BRD, patches_BPD } = this.split(encoded.tokens_BTD);
+        const blocks = [...encoded.blocks].map(([block, tokens_BTD]): [number, BlockFeatures] => [
+          block,
+          this.#blockFeatures(tokens_BTD, patches),
+        ]);
+        return {
+          global_BD: class_BD ?? ops.meanDim(patches_BPD, [1]),
+          ...(class_BD && { class_BD }),
+          registers_BRD,
+          patches_BYXD: ops.unflatten(patches_BPD, 1, [patches.rows, patches.columns]),
+          ...(options.blocks && { blocks: new Map(blocks) }),
+        };
+      }),
+    );
+  }
+
+  #blockFeatures(tokens_BTD: Tensor, { rows, columns }: Patches): BlockFeatures {
+    const { class_BD, patches_BPD } = this.split(tokens_BTD);
+    return { ...(class_BD && { class_BD }), patches_BYXD: ops.unflatten(patches_BPD, 1, [rows, columns]) };
+  }
+
+  /** Tokens before the first block. */
   #embed(patches: Patches, visible?: Tensor): Encoded {
     return scope(() => {
-      const { registers: count } = this.options;
       const batch = patches.pixels_BPE.size(0);
-      const all_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
-      const coordinates_BV2 = visible ? gatherCoordinates(all_1P2, visible, batch) : all_1P2;
       // Only visible patches are embedded: a gather before the linear map equals one after it, and costs less.
       const pixels_BVE = visible
         ? ops.unflatten(ops.indexSelect(ops.flatten(patches.pixels_BPE, 0, 1), 0, visible), 0, [batch, -1])
         : patches.pixels_BPE;
       const embedded_BVD = this.patchEmbed.forward(pixels_BVE);
-      const registers_BRD = ops.expand(this.registers, [batch, count, this.options.width]);
+      const normed_BVD = this.patchNorm?.forward(embedded_BVD) ?? embedded_BVD;
+      const positions_BVD = this.#positionsOf(patches, visible);
+      const placed_BVD = positions_BVD ? ops.add(normed_BVD, positions_BVD) : normed_BVD;
+      const prefix = [this.classToken, this.registers].filter((token) => token !== undefined);
+      const tokens_BTD =
+        prefix.length === 0
+          ? placed_BVD
+          : ops.cat([...prefix.map((token) => ops.expand(token, [batch, token.size(1), this.width])), placed_BVD], 1);
       return {
-        tokens_BTD: ops.cat([registers_BRD, embedded_BVD], 1),
-        coordinates_BT2: ops.cat([this.#registerCoordinates(coordinates_BV2), coordinates_BV2], 1),
+        tokens_BTD: this.embedNorm?.forward(tokens_BTD) ?? tokens_BTD,
+        coordinates_BT2: this.#coordinates(patches, visible),
       };
     });
   }
 
-  #registerCoordinates(coordinates_BV2: Tensor): Tensor {
-    return scope(() => {
-      const { registers: count, registerCoordinates, scaleRegistersToVisible } = this.options;
-      const square = registerCoordinates === 'edge' ? edgeCoordinates(count) : new Float64Array(2 * count);
-      const { dtype, device } = coordinates_BV2;
-      const square_1R2 = ops.toDevice(Tensor.from(square, [1, count, 2]), device, dtype);
-      if (!scaleRegistersToVisible) return ops.expand(square_1R2, [coordinates_BV2.size(0), count, 2]);
-      const low = ops.amin(coordinates_BV2, [1], true);
-      const high = ops.amax(coordinates_BV2, [1], true);
-      return ops.add(low, ops.mul(square_1R2, ops.sub(high, low)));
-    });
+  /** What is added to the embedded patches; the first axis is 1 where all images share it. */
+  #positionsOf({ rows, columns, pixels_BPE }: Patches, visible?: Tensor): Tensor | undefined {
+    const { positions, width } = this.options;
+    if (positions.kind === 'rope' || positions.kind === 'relative') return undefined;
+    const all_1PD =
+      this.positions instanceof PositionTable
+        ? this.positions.forward(rows, columns)
+        : ops.toDevice(sineTable(rows, columns, width), pixels_BPE.device, pixels_BPE.dtype);
+    if (!visible) return all_1PD;
+    const rows_S = ops.remainder(visible, rows * columns);
+    return ops.unflatten(ops.indexSelect(ops.select(all_1PD, 0, 0), 0, rows_S), 0, [pixels_BPE.size(0), -1]);
   }
-}
 
-/** Coordinates of chosen patches, (B, V, 2), from shared ones (1, P, 2) and absolute indices. */
-export function gatherCoordinates(all_1P2: Tensor, indices: Tensor, batch: number): Tensor {
-  return scope(() => {
-    const all_Q2 = ops.reshape(ops.expand(all_1P2, [batch, all_1P2.size(1), 2]), [-1, 2]);
-    return ops.unflatten(ops.indexSelect(all_Q2, 0, indices), 0, [batch, -1]);
-  });
-}
-
-/**
- * Registers around the unit square, as (row, column): down the first column, along the last row, up, and back.
- * Source: CAPI model.py `get_edge_coordinates`.
- */
-export function edgeCoordinates(count: number): Float64Array {
-  const side = count / 4;
-  const result = new Float64Array(2 * count);
-  for (let i = 0; i < side; i++) {
-    const c = i / side;
-    const corners = [
-      [c, 0],
-      [1, c],
-      [1 - c, 1],
-      [0, 1 - c],
-    ];
-    for (const [edge, point] of corners.entries()) result.set(point, 2 * (edge * side + i));
+  /** Where all tokens are, for rotary positions. */
+  #coordinates(patches: Patches, visible?: Tensor): Tensor | undefined {
+    const { positions, registers = 0 } = this.options;
+    if (positions.kind !== 'rope') return undefined;
+    const all_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
+    const coordinates_BV2 = visible ? gatherCoordinates(all_1P2, visible, patches.pixels_BPE.size(0)) : all_1P2;
+    return ops.cat([registerCoordinates(coordinates_BV2, registers, positions), coordinates_BV2], 1);
   }
-  return result;
+
+  #attentionBias({ rows, columns }: Patches, visible?: Tensor): Tensor | undefined {
+    if (!(this.positions instanceof RelativePositions)) return undefined;
+    if (visible) throw new ShapeError('Expected whole images for an encoder with relative positions, received a part.');
+    return this.positions.forward(rows, columns, this.options.classToken);
+  }
 }

@@ -4,7 +4,7 @@ import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 
 export interface DropPathOptions {
-  /** Share of samples for which a residual branch is left out, in [0, 1). The same at every depth. */
+  /** Share of samples for which a residual branch is left out, in [0, 1). */
   readonly rate: number;
   /**
    * `efficient` computes the branch for ⌊B·(1-rate)⌋ samples (at least one) and scales by B over that number;

@@ -12,6 +12,11 @@ export function ones(shape: readonly number[]): Parameter {
   return Parameter.adopt(ops.ones(shape, 'float32'));
 }
 
+/** A float32 parameter with the same value everywhere. */
+export function constant(shape: readonly number[], value: number): Parameter {
+  return Parameter.adopt(ops.full(shape, value, 'float32'));
+}
+
 /** Normal deviates with mean 0 and the given standard deviation. */
 export function normal(shape: readonly number[], std: number, generator: Generator): Parameter {
   const tensor = ops.empty(shape, 'float32');

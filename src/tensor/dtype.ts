@@ -55,6 +55,11 @@ export function dtypeBytes(dtype: DType): number {
   return dtypes[dtype].bytes;
 }
 
+/** Whether elements are fractions rather than whole numbers or truth values. */
+export function isFloatingPoint(dtype: DType): boolean {
+  return dtype.includes('float');
+}
+
 /** A zeroed view for `count` elements; 16-bit floats come as their bits. */
 export function emptyView(dtype: DType, count: number): TensorData {
   return new dtypes[dtype].view(count);

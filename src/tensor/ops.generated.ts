@@ -82,6 +82,11 @@ export function neg(self: Tensor): Tensor {
   return new Tensor(call('aten::neg', self.handle) as number);
 }
 
+/** `aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor` */
+export function remainder(self: Tensor, other: number): Tensor {
+  return new Tensor(call('aten::remainder.Scalar', self.handle, other) as number);
+}
+
 /** `aten::exp(Tensor self) -> Tensor` */
 export function exp(self: Tensor): Tensor {
   return new Tensor(call('aten::exp', self.handle) as number);
@@ -356,6 +361,16 @@ export function gelu(self: Tensor, approximate?: string): Tensor {
   return new Tensor(call('aten::gelu', self.handle, approximate) as number);
 }
 
+/** `aten::silu(Tensor self) -> Tensor` */
+export function silu(self: Tensor): Tensor {
+  return new Tensor(call('aten::silu', self.handle) as number);
+}
+
+/** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
+export function layerNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor {
+  return new Tensor(call('aten::layer_norm', input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as number);
+}
+
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
 export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null): Tensor {
   return new Tensor(call('aten::rms_norm', input.handle, normalizedShape, weight?.handle, eps) as number);
@@ -364,6 +379,16 @@ export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weigh
 /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, scale?: number | null, enableGqa?: boolean): Tensor {
   return new Tensor(call('aten::scaled_dot_product_attention', query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, scale, enableGqa) as number);
+}
+
+/** `aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
+export function upsampleBicubic2d(self: Tensor, outputSize: readonly number[], alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor {
+  return new Tensor(call('aten::upsample_bicubic2d', self.handle, outputSize, alignCorners, scalesH, scalesW) as number);
+}
+
+/** `aten::_upsample_bicubic2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
+export function upsampleBicubic2dAntialiased(self: Tensor, outputSize: readonly number[], alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor {
+  return new Tensor(call('aten::_upsample_bicubic2d_aa', self.handle, outputSize, alignCorners, scalesH, scalesW) as number);
 }
 
 /** `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor` */

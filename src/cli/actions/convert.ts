@@ -39,6 +39,8 @@ export async function convert({ input, output, weights: which }: ConvertOptions)
   }
   using weights = await loadWeights(input, [which]);
   const part = weights.parts.get(which)!;
+  if (weights.encoder.kind !== 'encoder-predictor')
+    throw new UsageError(`Expected a CAPI encoder to convert, received one of kind ${weights.encoder.kind}.`);
   checkCapiState(part, weights.encoder);
   if (extname(output) === '') await writeRun(output, part, weights.encoder);
   else writeFile(output, part, weights.encoder);

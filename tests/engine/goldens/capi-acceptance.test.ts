@@ -245,7 +245,7 @@ describe.each(['float32', 'float64'] as const)('CAPI on formula weights in %s', 
     ] as const;
     // Early Adam steps are sign-like, so rounding is amplified in float32.
     const within = dtype === 'float64' ? 1e-5 : 5e-4;
-    const before = capi.student.backbone.encoder.blocks[0]!.residual1.fn.rope.freqs.numbers();
+    const before = capi.student.backbone.encoder.blocks[0]!.residual1.fn.rope!.freqs.numbers();
     for (const [step, [lr, momentum, student, clustering, entropy, gradient]] of expected.entries()) {
       let gradientSum = 0;
       const values = trainStep(capi, [batch], step, {
@@ -269,7 +269,7 @@ describe.each(['float32', 'float64'] as const)('CAPI on formula weights in %s', 
     const { student, teacher, clustering } = capi;
     near([absoluteSum(clustering.layer.weight)], [162.39806], 1e-5);
     near([absoluteSum(clustering.layer.bias)], [0.134075993], 1e-5);
-    near(student.backbone.encoder.registers.numbers(), [0.226980157, 0.191405595, 0.149579094], 1e-5);
+    near(student.backbone.encoder.registers!.numbers(), [0.226980157, 0.191405595, 0.149579094], 1e-5);
     near(student.backbone.encoder.patchEmbed.bias.numbers(), [0.198990119, 0.198427019, 0.17738104], 1e-5);
     near(
       student.backbone.encoder.blocks[0]!.residual1.norm.weight!.numbers(),
@@ -279,6 +279,6 @@ describe.each(['float32', 'float64'] as const)('CAPI on formula weights in %s', 
     near(student.head.lastLayer.weightG.numbers(), [0.987137777, 0.974592935, 0.974320229], 1e-5);
     near(teacher.head.lastLayer.weightG.numbers(), [0.997981651, 0.994502312, 0.994457758], 1e-5);
     near(clustering.layer.bias.numbers(), [0.0165278308, 0.0150559283, -0.0172288467], 1e-5);
-    expect(student.backbone.encoder.blocks[0]!.residual1.fn.rope.freqs.numbers()).toEqual(before);
+    expect(student.backbone.encoder.blocks[0]!.residual1.fn.rope!.freqs.numbers()).toEqual(before);
   });
 });

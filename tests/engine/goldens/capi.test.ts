@@ -4,7 +4,7 @@ import { type CapiConfig, capiRecipe } from '../../../src/methods/capi/capi-conf
 import { OnlineClustering } from '../../../src/methods/capi/online-clustering.js';
 import { sinkhornKnopp } from '../../../src/methods/capi/sinkhorn-knopp.js';
 import { capiNameFromPublished, publishedCapiName } from '../../../src/models/published/capi-names.js';
-import { edgeCoordinates } from '../../../src/models/vit.js';
+import { edgeCoordinates } from '../../../src/models/register-coordinates.js';
 import type { Module } from '../../../src/nn/module.js';
 import { parameterGroups } from '../../../src/optim/parameter-groups.js';
 import { warmupCosine } from '../../../src/optim/schedule.js';
@@ -141,7 +141,7 @@ describe('CAPI against the published code', () => {
       expectClose(registers, at('registers.coordinates'), 1e-6);
       using fresh = new Generator(0);
       const untouched = new Capi(config);
-      expectClose(untouched.student.backbone.encoder.blocks[0]!.residual1.fn.rope.freqs, at('rope.freqs'), 1e-6);
+      expectClose(untouched.student.backbone.encoder.blocks[0]!.residual1.fn.rope!.freqs, at('rope.freqs'), 1e-6);
       untouched.dispose();
       void fresh;
     });
