@@ -66,7 +66,7 @@ it('makes a run that is loaded, and that a run of its own recipe starts from', a
     [],
   );
   using weights = await loadWeights(path, ['student', 'teacher', 'clustering']);
-  expect(networkOptions(config)).toEqual(weights.encoder);
+  expect({ kind: 'encoder-predictor', ...networkOptions(config) }).toEqual(weights.encoder);
   const capi = new Capi(config);
   capi.warmStart(weights.parts);
   expect(capi.student.head.lastLayer.weightV.data()).toEqual(
