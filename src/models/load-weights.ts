@@ -1,15 +1,14 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RunFolder } from '../runs/run-folder.js';
-import { CheckpointError, UsageError } from '../support/errors.js';
+import { UsageError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
-import { readSafetensors } from '../tensor/safetensors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { readManifest, readPart } from './checkpoint-folder.js';
 import { type KnownEncoder, readDescription } from './encoder-kinds.js';
 import { capiOptionsFromShapes, fromPublishedCapi } from './published/capi-layout.js';
-import { readTorchFile } from './torch-file/read-torch-file.js';
-import { flattenState } from './torch-file/torch-value.js';
+import { type PublishedHints, readPublishedVit } from './published/read-published.js';
+import { type FileHints, openWeightsFile, splitHints, withoutPrefixes } from './published/weights-file.js';
 
 /** Parts of what was trained, as `Method.warmStart` takes them, with what is needed to build the encoder again. */
 export interface LoadedWeights extends Disposable {
@@ -21,12 +20,14 @@ export interface LoadedWeights extends Disposable {
 }
 
 /** Where weights lie. */
-type Place = { readonly kind: 'checkpoint' | 'file'; readonly path: string };
+type Place =
+  | { readonly kind: 'checkpoint'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly hints: FileHints };
 
 /**
- * Weights of a run (its latest checkpoint), a checkpoint folder, or a `.safetensors`, `.pth`, `.pt` or `.th` file in
- * CAPI's published layout; tensors are on the CPU and the caller's. A file has one encoder, which then is student and
- * teacher alike.
+ * Weights of a run (its latest checkpoint), a checkpoint folder, or a `.safetensors`, `.pth`, `.pt` or `.th` file in a
+ * published layout; tensors are on the CPU and the caller's. Most files have one encoder, which then is student and
+ * teacher alike. What a file leaves open is said behind it: `weights.pth?heads=12&family=timm&key=ema.model`.
  * @param wanted parts to read; those that a checkpoint does not have are left out, unless it has none of them
  * @throws {UsageError} nothing of that kind is there.
  * @throws {CheckpointError} it is damaged, or of another model.
@@ -43,11 +44,8 @@ export async function loadWeights(source: string, wanted: readonly string[]): Pr
   };
   try {
     if (place.kind === 'file') {
-      const state = own(await readFileState(place.path));
-      const parts = new Map(
-        wanted.filter((name) => name === 'student' || name === 'teacher').map((name) => [name, state]),
-      );
-      const encoder = { kind: 'encoder-predictor', ...capiOptionsFromShapes(state) } as const;
+      const { encoder, parts } = await readFile(place.path, place.hints, wanted);
+      for (const part of parts.values()) own(part);
       return { encoder, parts, dispose, [Symbol.dispose]: dispose };
     }
     const manifest = readManifest(place.path);
@@ -74,6 +72,8 @@ export async function readEncoderOptions(source: string): Promise<KnownEncoder> 
 
 function findWeights(source: string): Place {
   if (!existsSync(source)) {
+    const { path, hints } = splitHints(source);
+    if (path !== source && existsSync(path)) return { kind: 'file', path, hints };
     const parent = dirname(source);
     const beside = existsSync(parent) && statSync(parent).isDirectory() ? readdirSync(parent) : [];
     throw new UsageError(
@@ -81,7 +81,7 @@ function findWeights(source: string): Place {
       { hint: 'tessera runs list FOLDER finds runs; random:<preset> is an untrained encoder.' },
     );
   }
-  if (!statSync(source).isDirectory()) return { kind: 'file', path: source };
+  if (!statSync(source).isDirectory()) return { kind: 'file', path: source, hints: {} };
   if (existsSync(join(source, 'manifest.json'))) return { kind: 'checkpoint', path: source };
   const latest = RunFolder.open(source).latestCheckpoint();
   if (latest === undefined) {
@@ -92,14 +92,41 @@ function findWeights(source: string): Place {
   return { kind: 'checkpoint', path: latest.path };
 }
 
-async function readFileState(path: string): Promise<Map<string, Tensor>> {
-  if (path.toLowerCase().endsWith('.safetensors')) return fromPublishedCapi(readSafetensors(path));
-  const file = await readTorchFile(path);
-  const state = flattenState(file.value);
-  const kept = new Set(state.values());
-  for (const tensor of file.tensors) if (!kept.has(tensor)) tensor.dispose();
-  if (state.size > 0) return fromPublishedCapi(state);
-  throw new CheckpointError(`Expected a state dict with tensors in ${path}, found none.`, {
-    hint: 'Save the state dict only: torch.save(model.state_dict(), path).',
-  });
+/** A file's encoder as the wanted parts; files without student and teacher have one encoder, which is both. */
+async function readFile(
+  path: string,
+  hints: FileHints,
+  wanted: readonly string[],
+): Promise<{ encoder: KnownEncoder; parts: Map<string, ReadonlyMap<string, Tensor>> }> {
+  const file = await openWeightsFile(path);
+  const made = new Set(file.tensors);
+  try {
+    const networks = wanted.filter((name) => name === 'teacher' || name === 'student');
+    const parts = new Map<string, ReadonlyMap<string, Tensor>>();
+    let encoder: KnownEncoder | undefined;
+    for (const network of networks.length > 0 ? networks : (['teacher'] as const)) {
+      const read = readState(file.state(network, hints.key), { heads: file.heads, ...hints });
+      for (const tensor of read.state.values()) made.add(tensor);
+      encoder = read.encoder;
+      if (wanted.includes(network)) parts.set(network, read.state);
+    }
+    // Decoders, heads and optimisers are not needed any more.
+    const kept = new Set([...parts.values()].flatMap((part) => [...part.values()]));
+    for (const tensor of made) if (!kept.has(tensor)) tensor.dispose();
+    return { encoder: encoder!, parts };
+  } catch (error) {
+    for (const tensor of made) tensor.dispose();
+    throw error;
+  }
+}
+
+/** What encoder a state dict is of, and its weights below `backbone.` in our names. */
+function readState(state: ReadonlyMap<string, Tensor>, hints: PublishedHints) {
+  if ([...state.keys()].some((name) => name.includes('.residual1.fn.'))) {
+    const ours = fromPublishedCapi(state);
+    return { encoder: { kind: 'encoder-predictor', ...capiOptionsFromShapes(ours) } as const, state: ours };
+  }
+  const published = readPublishedVit(withoutPrefixes(state), hints);
+  const named = [...published.state].map(([name, tensor]) => [`backbone.${name}`, tensor] as const);
+  return { encoder: { kind: 'vit', ...published.options } as const, state: new Map(named) };
 }

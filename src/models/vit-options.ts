@@ -108,8 +108,10 @@ export const vitOptionsSchema = z
   });
 
 export type VitOptions = z.output<typeof vitOptionsSchema>;
+/** The same with defaults left out. */
+export type VitInput = z.input<typeof vitOptionsSchema>;
 
 /** Options with the defaults filled in, for sizes that are known to fit. */
-export function vitOptions(given: z.input<typeof vitOptionsSchema>): VitOptions {
+export function vitOptions(given: VitInput): VitOptions {
   return vitOptionsSchema.parse(given);
 }
