@@ -126,7 +126,13 @@ export const families: readonly PublishedFamily[] = [
       'trunk.post_trunk_norm.*': null,
       'head.*': null,
     },
-    options: { positions: { kind: 'computed' }, patchNorm: true, finalNorm: 'none', outputBlock: 18 },
+    options: {
+      positions: { kind: 'computed' },
+      classToken: false,
+      patchNorm: true,
+      finalNorm: 'none',
+      outputBlock: 18,
+    },
     headsByWidth: { 1536: 12, 2048: 16, 3072: 24, 4096: 32 },
   },
   {

@@ -123,7 +123,7 @@ function optionsOf(state: ReadonlyMap<string, Tensor>, family: PublishedFamily, 
   const parsed = vitOptionsSchema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new CheckpointError(
-    `Expected the weights of a ${family.name} encoder; their shapes do not fit: ${z.prettifyError(parsed.error).split('\n').join(' ')}.`,
+    `Expected weights of the family ${family.name}; their shapes do not fit: ${z.prettifyError(parsed.error).split('\n').join(' ')}.`,
     { hint: 'Give another number of heads (weights.pth?heads=12) or another family (weights.pth?family=timm).' },
   );
 }
@@ -168,7 +168,7 @@ function check(
   const listed = [...new Set(problems)];
   const more = listed.length > 12 ? `\n  and ${listed.length - 12} more` : '';
   throw new CheckpointError(
-    `Expected the weights of a ${family.name} encoder; they do not fit:\n  ${listed.slice(0, 12).join('\n  ')}${more}`,
+    `Expected weights of the family ${family.name}; they do not fit:\n  ${listed.slice(0, 12).join('\n  ')}${more}`,
     { hint: 'Give the file as it was published, or name its family: weights.pth?family=timm.' },
   );
 }
