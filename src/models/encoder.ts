@@ -33,6 +33,8 @@ export interface ImageEncoder {
   readonly width: number;
   /** Number of blocks; 0 where there are none. */
   readonly depth: number;
+  /** The only side of images in pixels that it takes; absent where it takes any. */
+  readonly imageSize?: number | undefined;
   /** Features of normalised images (B, 3, Y, X), computed without gradients. The caller owns the tensors. */
   embed(images_B3YX: Tensor, options?: EmbedOptions): Embedding;
   dispose(): void;

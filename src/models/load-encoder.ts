@@ -8,6 +8,7 @@ import { buildEncoder, type KnownEncoder } from './encoder-kinds.js';
 import { loadWeights, readEncoderOptions } from './load-weights.js';
 import { type NetworkPreset, networkPresets, networkSizes } from './presets.js';
 import { publishedRegisters, publishedTransformer } from './published/capi-layout.js';
+import { splitHints } from './published/weights-file.js';
 
 const BACKBONE = 'backbone.';
 const RANDOM = 'random:';
@@ -20,7 +21,7 @@ export interface LoadEncoderOptions {
 }
 
 /**
- * A trained encoder from a run folder (its latest checkpoint), a checkpoint folder, or a file in CAPI's published layout;
+ * A trained encoder from a run folder (its latest checkpoint), a checkpoint folder, or a file in a published layout;
  * or an untrained one: `random:<preset>`, `random:<preset>:<patch size>`, or `random:` before any of the former, which
  * has its sizes. Random weights come from seed 0. In float32; the caller disposes of it.
  * @throws {UsageError} nothing of that kind is there, or the preset does not exist.
@@ -60,9 +61,9 @@ async function untrainedOptions(text: string): Promise<KnownEncoder> {
   const [, name = '', patch] = /^(.*?)(?::([^:/]*))?$/.exec(text)!;
   const preset = networkPresets.find((known) => known === name);
   if (preset !== undefined) return presetOptions(preset, patchSizeOf(patch));
-  if (existsSync(text)) return await readEncoderOptions(text);
+  if (existsSync(splitHints(text).path)) return await readEncoderOptions(text);
   throw new UsageError(
-    `Expected random:<preset> with a preset of ${networkPresets.join(', ')}, or random:<run folder>, received ${RANDOM}${text}${suggestion(name, networkPresets)}`,
+    `Expected random:<preset> with a preset of ${networkPresets.join(', ')}, or random:<run folder or file>, received ${RANDOM}${text}${suggestion(name, networkPresets)}`,
     { hint: 'random:vit-s is an untrained ViT-S with patches of 14 pixels; random:vit-s:16 one with 16.' },
   );
 }

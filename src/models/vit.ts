@@ -92,6 +92,13 @@ export class VisionTransformer extends Module implements ImageEncoder {
     return this.blocks.length;
   }
 
+  get imageSize(): number | undefined {
+    const { positions, patchSize } = this.options;
+    return positions.kind === 'relative' && positions.rows === positions.columns
+      ? positions.rows * patchSize
+      : undefined;
+  }
+
   /** How many tokens come before those of the patches. */
   get prefixTokens(): number {
     return (this.options.classToken ? 1 : 0) + (this.options.registers ?? 0);

@@ -7,7 +7,9 @@ import type { EncoderPredictorOptions } from '../../models/encoder-predictor.js'
 import { loadWeights } from '../../models/load-weights.js';
 import { capiLayout, checkCapiState, prototypesIn } from '../../models/published/capi-layout.js';
 import { capiNameFromPublished } from '../../models/published/capi-names.js';
+import { toPublished } from '../../models/published/write-published.js';
 import { writeTorchFile } from '../../models/torch-file/write-torch-file.js';
+import type { VitOptions } from '../../models/vit-options.js';
 import { RunFolder } from '../../runs/run-folder.js';
 import { fillFileAtomic, writeFileAtomic } from '../../support/atomic-file.js';
 import { UsageError } from '../../support/errors.js';
@@ -18,6 +20,8 @@ import { scope, type Tensor } from '../../tensor/tensor.js';
 import { saveCheckpoint } from '../../train/checkpoint.js';
 import { type CommandResult, cardText } from '../output.js';
 
+const BACKBONE = 'backbone.';
+
 /** The checked options of `tessera convert`. */
 export type ConvertOptions = {
   /** A run folder, a checkpoint folder, or a weights file. */
@@ -25,13 +29,17 @@ export type ConvertOptions = {
   /** Ends in .safetensors, .pth, .pt or .th; without an ending it is a run folder. */
   readonly output: string;
   readonly weights: 'student' | 'teacher';
+  /** Names and shapes of a published family, for vision transformers; the first that can hold the encoder by default. */
+  readonly layout?: string | undefined;
 };
 
 /**
- * `tessera convert`: JSON `{in, out, tensors, parameters}`, parameters being all numbers of these tensors. Files are
- * written in float32 in CAPI's published layout and order; a run folder gets the weights as its checkpoint of step 0.
+ * `tessera convert`: JSON `{in, out, layout, tensors, parameters}`, parameters being all numbers of these tensors. Files
+ * are written in float32 in a published layout: CAPI's with its order, or that of another family. A run folder gets the
+ * weights of a CAPI encoder as its checkpoint of step 0.
  */
-export async function convert({ input, output, weights: which }: ConvertOptions): Promise<CommandResult> {
+export async function convert(options: ConvertOptions): Promise<CommandResult> {
+  const { input, output, weights: which, layout } = options;
   if (existsSync(output)) {
     throw new UsageError(`${output} exists already: expected a new name`, {
       hint: 'Give another name, or move it away first.',
@@ -39,32 +47,76 @@ export async function convert({ input, output, weights: which }: ConvertOptions)
   }
   using weights = await loadWeights(input, [which]);
   const part = weights.parts.get(which)!;
-  if (weights.encoder.kind !== 'encoder-predictor')
-    throw new UsageError(`Expected a CAPI encoder to convert, received one of kind ${weights.encoder.kind}.`);
-  checkCapiState(part, weights.encoder);
-  if (extname(output) === '') await writeRun(output, part, weights.encoder);
-  else writeFile(output, part, weights.encoder);
-  const parameters = [...part.values()].reduce((sum, tensor) => sum + tensor.length, 0);
-  const { encoder } = weights.encoder;
+  const { encoder } = weights;
+  const written =
+    encoder.kind === 'vit'
+      ? convertVit(encoder, part, output, layout)
+      : await convertCapi(encoder, part, output, layout);
+  const { width, depth, heads, patchSize } = encoder.kind === 'vit' ? encoder : encoder.encoder;
   const card = cardText(`${input} to ${output}`, [
-    [
-      'encoder',
-      `${encoder.depth} blocks of width ${encoder.width}, ${encoder.heads} heads, patches of ${encoder.patchSize}`,
-    ],
-    ['tensors', String(part.size)],
-    ['parameters', numberText(parameters)],
+    ['encoder', `${depth} blocks of width ${width}, ${heads} heads, patches of ${patchSize}`],
+    ['layout', written.layout + (written.recognised ? '' : `, to be read as ${output}?family=${written.layout}`)],
+    ['tensors', String(written.tensors)],
+    ['parameters', numberText(written.parameters)],
   ]);
-  return { card, json: { in: input, out: output, tensors: part.size, parameters } };
+  const { tensors, parameters } = written;
+  return { card, json: { in: input, out: output, layout: written.layout, tensors, parameters } };
 }
 
-function writeFile(path: string, part: ReadonlyMap<string, Tensor>, options: EncoderPredictorOptions): void {
-  scope(() => {
-    const names = [...capiLayout(options, prototypesIn(part)).keys()];
-    const state = new Map(names.map((name) => [name, ops.to(part.get(capiNameFromPublished(name))!, 'float32')]));
-    if (path.toLowerCase().endsWith('.safetensors'))
-      fillFileAtomic(path, (partial) => writeSafetensors(partial, state));
-    else writeTorchFile(path, state);
+interface Written {
+  readonly layout: string;
+  readonly recognised: boolean;
+  readonly tensors: number;
+  readonly parameters: number;
+}
+
+async function convertCapi(
+  encoder: EncoderPredictorOptions,
+  part: ReadonlyMap<string, Tensor>,
+  output: string,
+  layout: string | undefined,
+): Promise<Written> {
+  if (layout !== undefined && layout !== 'capi')
+    throw new UsageError(`Expected the layout capi for a CAPI encoder, received ${layout}.`);
+  checkCapiState(part, encoder);
+  if (extname(output) === '') await writeRun(output, part, encoder);
+  else {
+    scope(() => {
+      const names = [...capiLayout(encoder, prototypesIn(part)).keys()];
+      writeFile(output, new Map(names.map((name) => [name, part.get(capiNameFromPublished(name))!])));
+    });
+  }
+  return { layout: 'capi', recognised: true, ...counted(part) };
+}
+
+function convertVit(
+  { kind: _, ...options }: VitOptions & { kind: 'vit' },
+  part: ReadonlyMap<string, Tensor>,
+  output: string,
+  layout: string | undefined,
+): Written {
+  if (extname(output) === '') {
+    throw new UsageError(`Expected a file to write this encoder to, received ${output}.`, {
+      hint: 'End the name in .pth, .pt, .th or .safetensors; only CAPI encoders become run folders.',
+    });
+  }
+  return scope(() => {
+    const backbone = [...part].filter(([name]) => name.startsWith(BACKBONE));
+    const state = new Map(backbone.map(([name, tensor]) => [name.slice(BACKBONE.length), tensor]));
+    const { family, recognised, container, state: published } = toPublished(options, state, layout);
+    writeFile(output, published, container);
+    return { layout: family, recognised, ...counted(published) };
   });
+}
+
+function counted(state: ReadonlyMap<string, Tensor>): { tensors: number; parameters: number } {
+  return { tensors: state.size, parameters: [...state.values()].reduce((sum, tensor) => sum + tensor.length, 0) };
+}
+
+function writeFile(path: string, published: ReadonlyMap<string, Tensor>, container?: string): void {
+  const state = new Map([...published].map(([name, tensor]) => [name, ops.to(tensor, 'float32')]));
+  if (path.toLowerCase().endsWith('.safetensors')) fillFileAtomic(path, (partial) => writeSafetensors(partial, state));
+  else writeTorchFile(path, state, container);
 }
 
 /** A run that has not done a step: `loadEncoder` takes it, and `pretrain --from` starts from it. It cannot be resumed. */

@@ -17,7 +17,7 @@ export interface OpenModel {
   readonly encoder: ImageEncoder;
   /** The run that it is from, where the model is a run folder. */
   readonly run: RunFolder | undefined;
-  /** Side of the images that it was trained on, else about 224. */
+  /** Side of the images that it was trained on or only takes, else about 224. */
   readonly size: number;
   /** It has learnt nothing: colours, or random weights. */
   readonly untrained: boolean;
@@ -47,7 +47,7 @@ export async function openModel(
   return {
     encoder,
     run: RunFolder.isRun(model) ? RunFolder.open(model) : undefined,
-    size: trainedSize(path) ?? near,
+    size: trainedSize(path) ?? encoder.imageSize ?? near,
     untrained: random || model === BASELINE,
   };
 }

@@ -9,6 +9,8 @@ export interface PublishedFamily {
   /** Whether a file's names, and where they do not tell, its values, are of this family. */
   readonly has: (state: ReadonlyMap<string, Tensor>) => boolean;
   readonly names: NameMap;
+  /** Under which key files have the state dict; alone by default. */
+  readonly container?: 'model' | 'state_dict';
   /** Ours that a file need not have: norms that then change nothing but the scale. */
   readonly mayLack?: readonly string[];
   /** What shapes do not tell. Grids of position tables are filled in. */
@@ -62,10 +64,13 @@ const scales: NameMap = {
 const dinov2: NameMap = {
   mask_token: null,
   register_tokens: 'registers',
-  'blocks.#.mlp.w12.*': 'blocks.#.residual2.fn.fc1.*',
-  'blocks.#.mlp.w3.*': 'blocks.#.residual2.fn.fc2.*',
   ...scales,
   ...plain,
+};
+const dinov2Swiglu: NameMap = {
+  'blocks.#.mlp.w12.*': 'blocks.#.residual2.fn.fc1.*',
+  'blocks.#.mlp.w3.*': 'blocks.#.residual2.fn.fc2.*',
+  ...dinov2,
 };
 
 const fixed = { kind: 'table' } as const;
@@ -81,13 +86,21 @@ export const families: readonly PublishedFamily[] = [
   {
     // MIM-Refiner's refined MAE, dBOT and CrossMAE encoders.
     name: 'refined',
+    container: 'state_dict',
     has: (state) => state.has('pos_embed.embed') && !state.has('embed_norm.weight'),
-    names: { ...plain, 'cls_tokens.tokens': 'class_token', 'pos_embed.embed': 'positions.table' },
+    names: {
+      'cls_tokens.tokens': 'class_token',
+      'pos_embed.embed': 'positions.table',
+      ...patches,
+      ...blocks,
+      'norm.*': 'norm.*',
+    },
     options: { positions: fixed },
   },
   {
     // Its refined data2vec 2.0 encoders.
     name: 'refined-post-norm',
+    container: 'state_dict',
     has: (state) => state.has('pos_embed.embed'),
     names: {
       'cls_tokens.tokens': 'class_token',
@@ -100,6 +113,7 @@ export const families: readonly PublishedFamily[] = [
   },
   {
     name: 'data2vec2',
+    container: 'model',
     has: (state) => any(state, 'modality_encoders.IMAGE.'),
     names: {
       'modality_encoders.IMAGE.extra_tokens': 'class_token',
@@ -137,6 +151,7 @@ export const families: readonly PublishedFamily[] = [
   },
   {
     name: 'beit',
+    container: 'model',
     has: (state) => state.has('rel_pos_bias.relative_position_bias_table'),
     names: {
       'rel_pos_bias.relative_position_bias_table': 'positions.table',
@@ -154,6 +169,7 @@ export const families: readonly PublishedFamily[] = [
   {
     // Its encoder class has no final norm: one that only standardises stands in.
     name: 'crossmae',
+    container: 'model',
     has: (state) => any(state, 'dec_norms.', 'wfm.'),
     names: { mask_token: null, 'decoder_*': null, 'dec_norms.*': null, 'wfm.*': null, ...plain },
     mayLack: ['norm.weight', 'norm.bias'],
@@ -162,23 +178,12 @@ export const families: readonly PublishedFamily[] = [
   {
     // MAE and dBOT, with or without their decoders; without, the class token's zero position gives them away.
     name: 'mae',
+    container: 'model',
     has: (state) => any(state, 'decoder_') || (state.has('cls_token') && hasZeroClassPosition(state)),
     names: { mask_token: null, 'decoder_*': null, ...plain },
     options: { positions: fixed },
   },
-  {
-    // Its hub resizes positions in another way for encoders with registers.
-    name: 'dinov2-registers',
-    has: (state) => state.has('register_tokens'),
-    names: dinov2,
-    options: { positions: { ...learned, antialias: true }, layerScale: 1 },
-  },
-  {
-    name: 'dinov2',
-    has: (state) => state.has('mask_token') && any(state, 'blocks.0.ls1.'),
-    names: dinov2,
-    options: { positions: { ...learned, offset: 0.1 }, layerScale: 1 },
-  },
+  ...dinov2Families(),
   {
     name: 'ijepa',
     has: (state) => state.has('pos_embed') && !state.has('cls_token'),
@@ -213,4 +218,25 @@ function hasZeroClassPosition(state: ReadonlyMap<string, Tensor>): boolean {
       .subarray(0, width)
       .every((value) => Number(value) === 0)
   );
+}
+
+/** S, B and L have plain MLPs, g has SwiGLU; the hub resizes positions in another way for encoders with registers. */
+function dinov2Families(): PublishedFamily[] {
+  return (['gelu', 'swiglu'] as const).flatMap((activation) => {
+    const has = (state: ReadonlyMap<string, Tensor>) =>
+      state.has('mask_token') &&
+      any(state, 'blocks.0.ls1.') &&
+      any(state, 'blocks.0.mlp.w12.') === (activation === 'swiglu');
+    const shared = { names: activation === 'swiglu' ? dinov2Swiglu : dinov2 };
+    const name = activation === 'swiglu' ? 'dinov2-swiglu' : 'dinov2';
+    return [
+      {
+        ...shared,
+        name: `${name}-registers`,
+        has: (state: ReadonlyMap<string, Tensor>) => has(state) && state.has('register_tokens'),
+        options: { positions: { ...learned, antialias: true }, layerScale: 1, activation },
+      },
+      { ...shared, name, has, options: { positions: { ...learned, offset: 0.1 }, layerScale: 1, activation } },
+    ];
+  });
 }

@@ -36,14 +36,14 @@ export function renamed(published: ReadonlyMap<string, Tensor>, names: NameMap):
   return { state, leftOver };
 }
 
-/** The published name of one of ours; ours where the map does not have it. */
-export function publishedName(ours: string, names: NameMap): string {
+/** The published name of one of ours, if the map has it. Queries, keys and values may share one. */
+export function publishedName(ours: string, names: NameMap): string | undefined {
   for (const [pattern, name] of Object.entries(names)) {
     if (name === null) continue;
     const found = expressionOf(name.replace(QKV, '[qkv]')).exec(ours);
     if (found) return filled(pattern, name, found.slice(1));
   }
-  return ours;
+  return undefined;
 }
 
 function expressionOf(pattern: string): RegExp {

@@ -51,7 +51,8 @@ function fitted(
 ): VitOptions {
   const table = ours.get('positions.table');
   if (table && family.options.positions.kind === 'table') placeTable(ours, table);
-  const options = optionsOf(ours, family, heads);
+  const shapes = new Map([...ours].map(([name, tensor]) => [name, tensor.shape]));
+  const options = optionsOfFamily(shapes, family, heads);
   check(ours, leftOver, family, options);
   for (const name of family.mayLack ?? []) {
     if (!ours.has(name)) ours.set(name, (name.endsWith('.weight') ? ops.ones : ops.zeros)([options.width], 'float32'));
@@ -94,16 +95,21 @@ function placeTable(state: Map<string, Tensor>, table: Tensor): void {
   });
 }
 
-/** Sizes by shapes. Missing weights count as of size 1: the check that follows reports them. */
-function optionsOf(state: ReadonlyMap<string, Tensor>, family: PublishedFamily, heads: number | undefined): VitOptions {
-  const shape = (name: string) => state.get(name)?.shape ?? [];
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/**
+ * The options of an encoder of a family by the shapes of its weights (our names). Missing weights count as of size 1.
+ * @throws {UsageError} the number of heads is needed. @throws {CheckpointError} the sizes do not fit each other.
+ */
+export function optionsOfFamily(shapes: Shapes, family: PublishedFamily, heads: number | undefined): VitOptions {
+  const shape = (name: string) => shapes.get(name) ?? [];
   const block = (name: string) => `blocks.0.${name}`;
   const [width = 1, , patchSize = 1] = shape('patch_embed.weight');
-  const depths = [...state.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1));
+  const depths = [...shapes.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1));
   // There are no more blocks than weights, whatever number a name claims.
-  const depth = Math.min(depths.reduce((most, index) => Math.max(most, index), 0) + 1, state.size);
+  const depth = Math.min(depths.reduce((most, index) => Math.max(most, index), 0) + 1, shapes.size);
   const mlpWidth = shape(block('residual2.fn.fc2.weight')).at(1) ?? 4 * width;
-  const biased = (name: string) => state.has(block(`${name}.bias`));
+  const biased = (name: string) => shapes.has(block(`${name}.bias`));
   const { layerScale, outputBlock, ...fixed } = family.options;
   const given: VitInput = {
     ...fixed,
@@ -111,13 +117,13 @@ function optionsOf(state: ReadonlyMap<string, Tensor>, family: PublishedFamily, 
     width,
     depth,
     mlpWidth,
-    heads: heads ?? headsOf(state, family, width),
+    heads: heads ?? headsOf(shapes, family, width),
     positions: positionsOf(shape('positions.table'), family),
     registers: shape('registers').at(1),
     activation: shape(block('residual2.fn.fc1.weight'))[0] === 2 * mlpWidth ? 'swiglu' : 'gelu',
     qkvBias: biased('residual1.fn.k_proj') ? 'all' : biased('residual1.fn.q_proj') ? 'query-value' : 'none',
     biases: biased('residual1.fn.proj'),
-    layerScale: state.has(block('residual1.scale')) ? layerScale : undefined,
+    layerScale: shapes.has(block('residual1.scale')) ? layerScale : undefined,
     outputBlock: outputBlock === undefined ? undefined : Math.min(outputBlock, depth - 1),
   };
   const parsed = vitOptionsSchema.safeParse(given);
@@ -128,8 +134,8 @@ function optionsOf(state: ReadonlyMap<string, Tensor>, family: PublishedFamily, 
   );
 }
 
-function headsOf(state: ReadonlyMap<string, Tensor>, family: PublishedFamily, width: number): number {
-  const relative = family.options.positions.kind === 'relative' ? state.get('positions.table')?.shape[1] : undefined;
+function headsOf(shapes: Shapes, family: PublishedFamily, width: number): number {
+  const relative = family.options.positions.kind === 'relative' ? shapes.get('positions.table')?.[1] : undefined;
   const heads = relative ?? family.headsByWidth?.[width] ?? usualHeads[width];
   if (heads !== undefined) return heads;
   throw new UsageError(`The weights do not tell into how many attention heads their ${width} channels are split.`, {
@@ -155,7 +161,7 @@ function check(
 ): void {
   const layout = vitLayout(options);
   const problems = leftOver.map((name) => `not part of it: ${name}`);
-  const shown = (name: string) => publishedName(name, family.names);
+  const shown = (name: string) => publishedName(name, family.names) ?? name;
   for (const name of state.keys()) if (!layout.has(name)) problems.push(`not part of it: ${shown(name)}`);
   for (const [name, shape] of layout) {
     const given = state.get(name);

@@ -21,10 +21,11 @@ const storageNames: Readonly<Record<DType, string>> = {
 /**
  * Writes tensors as a state dict that `torch.load(path, weights_only=True)` reads: an OrderedDict on the CPU, row-major,
  * each tensor with a storage of its own. The file appears complete or not at all; one tensor at a time is in memory.
+ * @param below the key of a dictionary around the state dict, where there is one
  * @throws {CheckpointError} a tensor has 4 GiB or more.
  * @throws {TesseraError} STORAGE: the disk is full or not writable.
  */
-export function writeTorchFile(path: string, state: ReadonlyMap<string, Tensor>): void {
+export function writeTorchFile(path: string, state: ReadonlyMap<string, Tensor>, below?: string): void {
   let bytes = 0;
   for (const [name, tensor] of state) {
     const size = tensor.length * dtypeBytes(tensor.dtype);
@@ -34,15 +35,15 @@ export function writeTorchFile(path: string, state: ReadonlyMap<string, Tensor>)
       });
     bytes += size;
   }
-  fillFileAtomic(path, (partial) => writeArchive(partial, state), bytes);
+  fillFileAtomic(path, (partial) => writeArchive(partial, state, below), bytes);
 }
 
 /** The records as of torch/serialization.py `_save`. */
-function writeArchive(path: string, state: ReadonlyMap<string, Tensor>): void {
+function writeArchive(path: string, state: ReadonlyMap<string, Tensor>, below: string | undefined): void {
   const file = openSync(path, 'w');
   try {
     const zip = new StoredZipWriter(file);
-    zip.add('archive/data.pkl', pickleState(state));
+    zip.add('archive/data.pkl', pickleState(state, below));
     zip.add('archive/byteorder', Buffer.from('little'));
     let key = 0;
     for (const tensor of state.values()) zip.add(`archive/data/${key++}`, bytesOf(tensor));
@@ -57,13 +58,17 @@ function bytesOf(tensor: Tensor): Uint8Array {
   return new Uint8Array(tensor.data().buffer);
 }
 
-/** A pickle (protocol 2) of an OrderedDict of tensors whose storages have the keys 0, 1, … in the map's order. */
-function pickleState(state: ReadonlyMap<string, Tensor>): Buffer {
-  const parts: Buffer[] = [Buffer.from([0x80, 2]), EMPTY_DICTIONARY, opcode('(')];
+/**
+ * A pickle (protocol 2) of an OrderedDict of tensors whose storages have the keys 0, 1, … in the map's order, alone or
+ * below a key of another one.
+ */
+function pickleState(state: ReadonlyMap<string, Tensor>, below: string | undefined): Buffer {
+  const parts: Buffer[] = [EMPTY_DICTIONARY, opcode('(')];
   let key = 0;
   for (const [name, tensor] of state) parts.push(text(name), ...pickleTensor(tensor, String(key++)));
-  parts.push(opcode('u'), opcode('.'));
-  return Buffer.concat(parts);
+  parts.push(opcode('u'));
+  const outer = below === undefined ? parts : [EMPTY_DICTIONARY, opcode('('), text(below), ...parts, opcode('u')];
+  return Buffer.concat([Buffer.from([0x80, 2]), ...outer, opcode('.')]);
 }
 
 /** `_rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, hooks)`. Source: torch/_tensor.py `_reduce_ex_internal`. */

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { convert } from '../../../src/cli/actions/convert.js';
 import { parseRecipe } from '../../../src/config/recipe.js';
@@ -8,11 +9,12 @@ import { Capi } from '../../../src/methods/capi/capi.js';
 import { capiRecipe, networkOptions } from '../../../src/methods/capi/capi-config.js';
 import { loadEncoder } from '../../../src/models/load-encoder.js';
 import { loadWeights } from '../../../src/models/load-weights.js';
+import { openWeightsFile, withoutPrefixes } from '../../../src/models/published/weights-file.js';
 import { readTorchFile } from '../../../src/models/torch-file/read-torch-file.js';
 import { flattenState } from '../../../src/models/torch-file/torch-value.js';
 import { UsageError } from '../../../src/support/errors.js';
 import { readSafetensors } from '../../../src/tensor/safetensors.js';
-import { scope, type Tensor } from '../../../src/tensor/tensor.js';
+import { scope, Tensor } from '../../../src/tensor/tensor.js';
 import { expectClose, goldensFolder, goldenTensors } from '../../support/goldens.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
@@ -38,7 +40,7 @@ it('goes from the published file to a run, to a file, to safetensors and back, k
   using original = await readTorchFile(published);
   const state = flattenState(original.value);
   const parameters = [...state.values()].reduce((sum, tensor) => sum + tensor.length, 0);
-  expect(json).toEqual({ in: published, out: run, tensors: state.size, parameters });
+  expect(json).toEqual({ in: published, out: run, layout: 'capi', tensors: state.size, parameters });
 
   await convert({ input: run, output: file, weights: 'student' });
   await convert({ input: file, output: tensors, weights: 'teacher' });
@@ -85,4 +87,63 @@ it('never overwrites, and leaves nothing behind when it fails', async () => {
   const missing = join(folder, 'no', 'such', 'out.pth');
   await expect(convert({ input: published, output: missing, weights: 'teacher' })).rejects.toThrow('does not exist');
   expect(existsSync(missing)).toBe(false);
+});
+
+const encoders = fileURLToPath(new URL('../../fixtures/encoders', import.meta.url));
+
+it.each([
+  [goldensFolder, 'maerefined_tiny.th', 'heads=3', 'refined', 'state_dict'],
+  [goldensFolder, 'mae_tiny.pth', 'heads=3', 'mae', 'model'],
+  [goldensFolder, 'data2vec2_tiny.pt', 'heads=3', 'data2vec2', 'model'],
+  [encoders, 'd2v2refined.th', 'heads=2', 'refined-post-norm', 'state_dict'],
+  [encoders, 'beit.pth', '', 'beit', 'model'],
+  [encoders, 'aim.pth', 'heads=2', 'aim', undefined],
+  [encoders, 'ijepa.pth.tar', 'heads=2', 'ijepa', undefined],
+  [encoders, 'dino.pth', 'heads=2', 'dino', undefined],
+  [encoders, 'dinov2.pth', 'heads=2', 'dinov2', undefined],
+  [encoders, 'dinov2-swiglu.pth', 'heads=2', 'dinov2-swiglu', undefined],
+  [encoders, 'dinov2-registers.pth', 'heads=2', 'dinov2-registers', undefined],
+  [encoders, 'timm-registers.safetensors', 'heads=2', 'timm', undefined],
+])('writes %s/%s?%s in the layout %s again', async (folder, name, hints, layout, container) => {
+  const input = `${join(folder, name)}?${hints}`;
+  const output = join(temporaryFolder(), 'out.pth');
+  const { json, card } = await convert({ input, output, weights: 'teacher', layout });
+  expect(json).toMatchObject({ layout });
+  const file = await openWeightsFile(join(folder, name));
+  using written = await readTorchFile(output);
+  if (container !== undefined) expect([...(written.value as Map<string, unknown>).keys()]).toEqual([container]);
+
+  // The same names and values; the class token and its position are only fixed as a sum.
+  const [theirs, ours] = [withoutPrefixes(file.state('teacher')), flattenState(written.value)];
+  const sums = ['cls_token', 'pos_embed'];
+  for (const [key, tensor] of ours) {
+    expect(tensor.shape.join(), key).toBe(theirs.get(key)?.shape.join());
+    if (!sums.includes(key)) expect(tensor.data(), key).toEqual(theirs.get(key)!.data());
+  }
+  const again = `${output}?${hints}${card.includes('?family=') ? `&family=${layout}` : ''}`;
+  const [before, after] = [await loadEncoder(input), await loadEncoder(again)];
+  scope(() => {
+    const side = 4 * before.patchSize;
+    const image = Tensor.from(
+      Float32Array.from({ length: 3 * side ** 2 }, (_, i) => Math.sin(i)),
+      [1, 3, side, side],
+    );
+    const [a, b] = [before.embed(image), after.embed(image)];
+    expectClose(b.global_BD, a.global_BD, 1e-6);
+    expectClose(b.patches_BYXD, a.patches_BYXD, 1e-6);
+  });
+  for (const owned of [before, after, ...file.tensors]) owned.dispose();
+});
+
+it('refuses a layout that cannot hold the encoder, and a run folder for one that no method trains', async () => {
+  const input = `${join(encoders, 'dinov2.pth')}?heads=2`;
+  const output = join(temporaryFolder(), 'out');
+  const to = (name: string, layout?: string) => convert({ input, output: output + name, weights: 'teacher', layout });
+  await expect(to('.pth', 'mae')).rejects.toThrow('(dinov2), received mae');
+  await expect(to('.pth', 'capi')).rejects.toThrow('received capi');
+  await expect(to('')).rejects.toThrow('Expected a file');
+  await expect(
+    convert({ input: published, output: `${output}.pth`, weights: 'teacher', layout: 'mae' }),
+  ).rejects.toThrow('layout capi');
+  expect(existsSync(`${output}.pth`)).toBe(false);
 });

@@ -81,8 +81,9 @@ it('takes the student of a training checkpoint where it is asked for', async () 
   }
 });
 
-it('refuses another grid for relative positions', async () => {
+it('tells the one size of images that relative positions take, and refuses others', async () => {
   const encoder = await loadEncoder(at('beit.pth'));
+  expect(encoder.imageSize).toBe(16);
   scope(() => expect(() => encoder.embed(expected.get('images.larger')!)).toThrow(ShapeError));
   encoder.dispose();
 });
@@ -96,6 +97,9 @@ it('random: has the sizes of a file', async () => {
   });
   random.dispose();
   trained.dispose();
+  const hinted = await loadEncoder(`random:${at('dino.pth')}?heads=2`);
+  expect(hinted.width).toBe(16);
+  hinted.dispose();
 });
 
 describe('what is said behind a file', () => {
