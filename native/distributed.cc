@@ -1,6 +1,7 @@
 // Process groups over Gloo, which libtorch_cpu.so contains; the wheel lacks its headers, so gloo-declarations/ has the few
 // declarations that ProcessGroupGloo.hpp needs.
 #define USE_C10D_GLOO
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -17,11 +18,30 @@ std::unordered_map<int64_t, c10::intrusive_ptr<c10d::ProcessGroupGloo>>& groups(
   return *instance;
 }
 
-c10d::ProcessGroupGloo& group(Args& args) {
-  auto found = groups().find(read_int(args.env(), args[0]));
+c10d::ProcessGroupGloo& find_group(int64_t id) {
+  auto found = groups().find(id);
   if (found == groups().end()) throw CodedError("DISPOSED", "expected an open process group, received one that was closed");
   return *found->second;
 }
+
+c10d::ProcessGroupGloo& group(Args& args) { return find_group(read_int(args.env(), args[0])); }
+
+at::Tensor summed(int64_t id, const at::Tensor& tensor) {
+  std::vector<at::Tensor> tensors{tensor.detach().clone(at::MemoryFormat::Contiguous)};
+  find_group(id).allreduce(tensors)->wait();
+  return tensors[0];
+}
+
+// The sum over all ranks. Every rank uses it, so its gradient is the sum of theirs.
+struct Sum : torch::autograd::Function<Sum> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& tensor, int64_t id) {
+    context->saved_data["group"] = id;
+    return summed(id, tensor);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    return {summed(context->saved_data["group"].toInt(), gradients[0]), {}};
+  }
+};
 
 // openGroup(host, port, rank, worldSize, timeoutMs): rank 0 serves the rendezvous.
 napi_value open(Args& args) {
@@ -62,6 +82,11 @@ napi_value all_reduce(Args& args) {
   return args.undefined();
 }
 
+// sum(group, tensor): a new tensor, through which gradients flow.
+napi_value sum(Args& args) {
+  return wrap(args.env(), Sum::apply(lookup(args.env(), args[1]), read_int(args.env(), args[0])));
+}
+
 // broadcast(group, tensor, root): in place.
 napi_value broadcast(Args& args) {
   c10d::BroadcastOptions options;
@@ -82,6 +107,7 @@ void register_distributed(napi_env env, napi_value exports) {
   export_function(env, exports, "openGroup", open);
   export_function(env, exports, "closeGroup", close);
   export_function(env, exports, "allReduce", all_reduce);
+  export_function(env, exports, "sum", sum);
   export_function(env, exports, "broadcast", broadcast);
   export_function(env, exports, "barrier", barrier);
 }

@@ -1,5 +1,6 @@
 import { engine } from '../engine/addon.js';
-import type { Tensor } from '../tensor/tensor.js';
+import * as ops from '../tensor/ops.generated.js';
+import { scope, Tensor } from '../tensor/tensor.js';
 
 export interface ProcessGroupOptions {
   /** Address of rank 0, which serves the rendezvous. */
@@ -28,6 +29,20 @@ export class ProcessGroup {
   /** Sum or largest value over the ranks, in place. */
   allReduce(tensor: Tensor, operation: 'sum' | 'max' = 'sum'): void {
     engine().allReduce(this.#id, tensor.handle, operation);
+  }
+
+  /** The sum over the ranks as a new tensor. Gradients flow through it: that of every rank's use of the sum, added up. */
+  sum(tensor: Tensor): Tensor {
+    return new Tensor(engine().sum(this.#id, tensor.handle));
+  }
+
+  /** The ranks' tensors, of one shape, in rank order along the first axis. Gradients flow as through {@link sum}. */
+  gather(tensor: Tensor): Tensor {
+    return scope(() => {
+      const zeros = ops.zerosLike(tensor);
+      const parts = Array.from({ length: this.worldSize }, (_, rank) => (rank === this.rank ? tensor : zeros));
+      return this.sum(ops.cat(parts));
+    });
   }
 
   /** Rank `root`'s values on every rank, in place. */

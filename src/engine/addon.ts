@@ -49,6 +49,7 @@ export interface Addon {
   openGroup(host: string, port: number, rank: number, worldSize: number, timeoutMs: number): number;
   closeGroup(group: number): void;
   allReduce(group: number, tensor: Handle, operation: 'sum' | 'max'): void;
+  sum(group: number, tensor: Handle): Handle;
   broadcast(group: number, tensor: Handle, root: number): void;
   barrier(group: number): void;
   setThreads(count: number): void;

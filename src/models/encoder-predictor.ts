@@ -37,7 +37,7 @@ export interface EncoderPredictorOptions {
  * CAPI's encoder as a vision transformer: pre-norm RMSNorm without biases, rotary positions and registers, no class token,
  * and a final RMSNorm without weight. Source: CAPI model.py `EncoderDecoder`.
  */
-function capiVit(options: CapiEncoderOptions): VitOptions {
+export function capiVit(options: CapiEncoderOptions): VitOptions {
   const { patchSize, width, depth, heads, registers, normEps, dropPath, rope, ...places } = options;
   return vitOptions({
     ...{ patchSize, width, depth, heads, registers, dropPath },

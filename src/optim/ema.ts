@@ -8,21 +8,24 @@ export function copyParameters(average: Module, source: Module): void {
 }
 
 /**
- * Exponential moving average of all parameters, in place: average ← momentum·average + (1 - momentum)·source; buffers are
- * copied. Source: CAPI train_capi.py, the momentum update.
+ * Exponential moving average of all parameters, in place: average ← momentum·average + (1 - momentum)·source.
+ * @param buffers `copied` (default), or `kept`: batch norm then keeps statistics of what the average itself saw
+ * Source: CAPI train_capi.py, the momentum update; MIM-Refiner utils/model_utils.py `update_ema`.
  */
-export function updateAverage(average: Module, source: Module, momentum: number): void {
+export function updateAverage(
+  average: Module,
+  source: Module,
+  momentum: number,
+  buffers: 'copied' | 'kept' = 'copied',
+): void {
   noGrad(() => {
     const averages = list(average);
     ops.foreachMul_(averages, momentum);
     ops.foreachAdd_(averages, list(source), 1 - momentum);
-    const buffers = [...average.buffers()].map(([, buffer]) => buffer);
-    if (buffers.length > 0)
-      ops.foreachCopy_(
-        buffers,
-        [...source.buffers()].map(([, buffer]) => buffer),
-      );
+    const own = bufferList(average);
+    if (buffers === 'copied' && own.length > 0) ops.foreachCopy_(own, bufferList(source));
   });
 }
 
 const list = (module: Module) => [...module.parameters()].map(([, parameter]) => parameter);
+const bufferList = (module: Module) => [...module.buffers()].map(([, buffer]) => buffer);

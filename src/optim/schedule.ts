@@ -40,3 +40,21 @@ export function warmupCosine(options: WarmupCosineOptions): Schedule {
     return final + 0.5 * (base - final) * (1 + Math.cos(turn));
   };
 }
+
+/**
+ * Linear warm-up with both ends excluded (never 0, never `peak`), then a cosine from `peak` that approaches `end`.
+ * Source: MIM-Refiner zztemplates/schedules/wupcos_epoch.yaml with kappaschedules.
+ */
+export function openWarmupCosine(options: {
+  readonly peak: number;
+  readonly end: number;
+  readonly steps: number;
+  readonly warmupSteps: number;
+}): Schedule {
+  const { peak, end, steps, warmupSteps } = options;
+  return (step) => {
+    if (step < warmupSteps) return (peak * (step + 1)) / (warmupSteps + 1);
+    const turn = (Math.PI * (step - warmupSteps)) / (steps - warmupSteps);
+    return end + (peak - end) * 0.5 * (1 + Math.cos(turn));
+  };
+}

@@ -74,6 +74,12 @@ export class Random {
   }
 }
 
+/** A seed below 2^53 for a generator of the engine, from parts. */
+export function seedFrom(...parts: readonly number[]): number {
+  const random = Random.from(...parts);
+  return random.uint32() * 2 ** 20 + (random.uint32() >>> 12);
+}
+
 function mix(value: number): number {
   let h = value >>> 0;
   h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);

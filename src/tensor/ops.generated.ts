@@ -42,6 +42,16 @@ export function div(self: Tensor, other: Tensor | number): Tensor {
   return new Tensor(call('aten::div.Tensor', self.handle, other.handle) as number);
 }
 
+/** `aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
+/** `aten::add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
+export function add_(self: Tensor, other: Tensor | number, alpha?: number): void {
+  if (typeof other === 'number') {
+    call('aten::add_.Scalar', self.handle, other, alpha);
+    return;
+  }
+  call('aten::add_.Tensor', self.handle, other.handle, alpha);
+}
+
 /** `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
 /** `aten::sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
 export function sub_(self: Tensor, other: Tensor | number, alpha?: number): void {
@@ -146,9 +156,23 @@ export function gt(self: Tensor, other: Tensor | number): Tensor {
   return new Tensor(call('aten::gt.Tensor', self.handle, other.handle) as number);
 }
 
+/** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
+/** `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor` */
+export function eq(self: Tensor, other: Tensor | number): Tensor {
+  if (typeof other === 'number') {
+    return new Tensor(call('aten::eq.Scalar', self.handle, other) as number);
+  }
+  return new Tensor(call('aten::eq.Tensor', self.handle, other.handle) as number);
+}
+
 /** `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor` */
 export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
   return new Tensor(call('aten::where.self', condition.handle, self.handle, other.handle) as number);
+}
+
+/** `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor` */
+export function maskedFill(self: Tensor, mask: Tensor, value: number): Tensor {
+  return new Tensor(call('aten::masked_fill.Scalar', self.handle, mask.handle, value) as number);
 }
 
 /** `aten::all(Tensor self) -> Tensor` */
@@ -369,6 +393,11 @@ export function silu(self: Tensor): Tensor {
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor {
   return new Tensor(call('aten::layer_norm', input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as number);
+}
+
+/** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
+export function batchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor {
+  return new Tensor(call('aten::batch_norm', input.handle, weight?.handle, bias?.handle, runningMean?.handle, runningVar?.handle, training, momentum, eps, cudnnEnabled) as number);
 }
 
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */

@@ -12,7 +12,7 @@ import { copyParameters, updateAverage } from '../../optim/ema.js';
 import { parameterGroups } from '../../optim/parameter-groups.js';
 import { type Schedule, warmupCosine } from '../../optim/schedule.js';
 import { CheckpointError } from '../../support/errors.js';
-import { Random } from '../../support/random.js';
+import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
@@ -79,8 +79,8 @@ export class Capi implements Method<CapiBatch> {
     this.views = [{ kind: 'random-resized-crop', size: data.imageSize, scale: [low, high], flip: data.flip }];
 
     const rank = this.#group?.rank ?? 0;
-    using weights = new Generator(seedOf(config.seed, Stream.Weights));
-    this.#dropPath = new Generator(seedOf(config.seed, Stream.DropPath, rank), this.#device);
+    using weights = new Generator(seedFrom(config.seed, Stream.Weights));
+    this.#dropPath = new Generator(seedFrom(config.seed, Stream.DropPath, rank), this.#device);
     const place = { dtype: optim.precision, device: this.#device };
     this.student = new CapiNetwork(config, weights).to(place);
     this.teacher = new CapiNetwork(config, weights).to(place);
@@ -262,10 +262,4 @@ function featureSpread(features_PBD: Tensor): Tensor {
     const unit_SD = ops.div(flat_SD, ops.clampMin(ops.norm(flat_SD, 2, [-1], true), 1e-7));
     return ops.sqrt(ops.sum(ops.varDim(unit_SD, [0])));
   });
-}
-
-/** A seed below 2^53 from parts. */
-function seedOf(...parts: number[]): number {
-  const random = Random.from(...parts);
-  return random.uint32() * 2 ** 20 + (random.uint32() >>> 12);
 }
