@@ -65,6 +65,7 @@ export class MimRefiner implements Method<RefinerBatch> {
   optimizers: Record<string, ScheduledOptimizer>;
   readonly #momentum: EncoderPart | undefined;
   readonly #config: RefinerConfig;
+  readonly #source: KnownEncoder;
   readonly #options: VitOptions;
   readonly #device: string;
   readonly #group: ProcessGroup | undefined;
@@ -76,6 +77,7 @@ export class MimRefiner implements Method<RefinerBatch> {
   /** @throws {ConfigError} the recipe does not fit the encoder. */
   constructor(config: RefinerConfig, options: RefinerOptions) {
     this.#config = config;
+    this.#source = options.encoder;
     this.#options = transformerOf(options.encoder);
     this.#device = options.device ?? 'cpu';
     this.#group = options.group;
@@ -127,7 +129,7 @@ export class MimRefiner implements Method<RefinerBatch> {
       });
       const total = losses.reduce((sum, loss) => ops.add(sum, loss));
       context.backward(total);
-      if (context.measure) metrics.queueTurned = this.#queueTurned(context.step);
+      if (context.measure) metrics.queueFilled = this.heads.get(this.#specs[0]!.name)!.queue.filled();
       return { losses: { total: ops.detach(total) }, metrics };
     });
   }
@@ -172,11 +174,6 @@ export class MimRefiner implements Method<RefinerBatch> {
 
   #lossWeight({ weight }: HeadSpec, step: number): number {
     return this.#stage === 'heads' ? 1 : lossWeight(weight, step - this.#headSteps, this.#config.stages.refine.steps);
-  }
-
-  /** How often the queue has been filled anew by the end of a step; below 1 it still holds noise. */
-  #queueTurned(step: number): number {
-    return ((step + 1) * this.#config.optim.batchSize) / this.#config.heads.queueSize;
   }
 
   afterUpdate(step: number): void {
@@ -246,10 +243,10 @@ export class MimRefiner implements Method<RefinerBatch> {
    * Takes an encoder, the average one where there are two, and where they are given the heads that this recipe has too.
    * @throws {CheckpointError} they do not fit, or the refine stage is to begin without heads.
    */
-  warmStart(weights: MethodState, description: KnownEncoder): void {
+  warmStart(weights: MethodState): void {
     const given = weights.get('teacher') ?? weights.get('student');
     if (given === undefined) throw new CheckpointError('Expected the weights of an encoder to start from, found none.');
-    this.student.backbone.load(transformerWeights(description, given));
+    this.student.backbone.load(transformerWeights(this.#source, given));
     copyParameters(this.teacher, this.student);
     if (this.#momentum) copyParameters(this.#momentum, this.student);
     const heads = weights.get('heads') ?? new Map<string, Tensor>();

@@ -52,6 +52,11 @@ export class NeighbourQueue extends Module {
     return this.x.size(0);
   }
 
+  /** Share of the entries that belong to an image. */
+  filled(): Tensor {
+    return scope(() => noGrad(() => ops.mean(ops.to(ops.gt(this.idx, -1), 'float32'))));
+  }
+
   /**
    * The `count` most similar entries of every row, best first: (N, K) int64.
    * @param indices_B images of the rows, whose own entries are no candidates; absent while evaluating
