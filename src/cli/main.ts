@@ -7,13 +7,14 @@ import { register as evaluate } from './commands/eval.js';
 import { register as features } from './commands/features.js';
 import { register as pretrain } from './commands/pretrain.js';
 import { register as quickstart } from './commands/quickstart.js';
+import { register as refine } from './commands/refine.js';
 import { register as runs } from './commands/runs.js';
 import { register as setup } from './commands/setup.js';
 import { register as visualise } from './commands/visualise.js';
 import { reportError } from './run-command.js';
 
 /** Every command, in the order of `tessera --help`. A command loads what it needs when it runs, not here. */
-const commands = [quickstart, pretrain, evaluate, features, visualise, convert, runs, bench, doctor, setup];
+const commands = [quickstart, pretrain, refine, evaluate, features, visualise, convert, runs, bench, doctor, setup];
 
 /** Runs the command line with the arguments after `tessera` and sets the exit code of the process. */
 export async function main(args: readonly string[]): Promise<void> {

@@ -14,10 +14,7 @@ export function transformerOf(description: KnownEncoder): VitOptions {
 }
 
 /** The weights of {@link transformerOf} among those of a checkpoint's part, by the names of a `VisionTransformer`. */
-export function transformerWeights(
-  description: KnownEncoder,
-  part: ReadonlyMap<string, Tensor>,
-): Map<string, Tensor> {
+export function transformerWeights(description: KnownEncoder, part: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const prefix = description.kind === 'encoder-predictor' ? BACKBONE + ENCODER : BACKBONE;
   return new Map(
     [...part].filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), tensor]),

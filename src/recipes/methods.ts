@@ -2,35 +2,88 @@ import type { z } from 'zod';
 import type { ProcessGroup } from '../distributed/process-group.js';
 import { Capi } from '../methods/capi/capi.js';
 import { type CapiConfig, capiRecipe, networkOptions } from '../methods/capi/capi-config.js';
+import { checkRefiner } from '../methods/mim-refiner/check-recipe.js';
+import { estimateRefiner } from '../methods/mim-refiner/estimate.js';
+import { MimRefiner } from '../methods/mim-refiner/mim-refiner.js';
+import { type RefinerConfig, refinerRecipe } from '../methods/mim-refiner/refiner-config.js';
+import { stagePlan } from '../methods/mim-refiner/refiner-optimizers.js';
+import type { KnownEncoder } from '../models/encoder-kinds.js';
+import { transformerOf } from '../models/transformer-of.js';
 import { ConfigError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
+import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
 import type { TrainConfig } from '../train/train-config.js';
 
-/** What the loop needs of any recipe, whatever its method. */
+/** What any recipe says, whatever its method. */
 export interface RecipeCore {
   readonly method: string;
   readonly seed: number;
   readonly data: { readonly imageSize: number; readonly workers?: number | undefined };
-  readonly optim: { readonly steps: number; readonly batchSize: number; readonly accumulate: number };
   readonly train: TrainConfig;
 }
 
-/** A training method as recipes name it. */
-export interface MethodEntry<Config extends RecipeCore = RecipeCore> {
-  readonly schema: z.ZodType<Config>;
-  /** @throws {ConfigError} values that are valid alone and not together, all at once. */
-  readonly check: (config: Config) => void;
-  readonly create: (config: Config, options: { device?: string; group?: ProcessGroup }) => Method<unknown>;
+/** How long a recipe trains, and how its batches are made. */
+export interface RunPlan {
+  readonly steps: number;
+  readonly batchSize: number;
+  /** Parts that a batch is computed in. */
+  readonly accumulate: number;
 }
 
-const capi: MethodEntry<CapiConfig> = {
+/** What a method is made with besides its recipe. */
+export interface MethodOptions {
+  readonly device?: string;
+  readonly group?: ProcessGroup;
+}
+
+interface EntryCore<Config extends RecipeCore> {
+  readonly schema: z.ZodType<Config>;
+  readonly plan: (config: Config) => RunPlan;
+}
+
+/** A method that trains an encoder of its own making. */
+export interface PretrainingEntry<Config extends RecipeCore = RecipeCore> extends EntryCore<Config> {
+  readonly command: 'pretrain';
+  /** @throws {ConfigError} values that are valid alone and not together, all at once. */
+  readonly check: (config: Config) => void;
+  readonly create: (config: Config, options: MethodOptions) => Method<unknown>;
+}
+
+/** A method that goes on with an encoder trained elsewhere. */
+export interface RefiningEntry<Config extends RecipeCore = RecipeCore> extends EntryCore<Config> {
+  readonly command: 'refine';
+  /** @throws {ConfigError} values that are valid alone and not together, or not with the encoder, all at once. */
+  readonly check: (config: Config, encoder: KnownEncoder) => void;
+  readonly create: (config: Config, options: MethodOptions & { readonly encoder: KnownEncoder }) => Method<unknown>;
+  readonly estimate: (config: Config, encoder: KnownEncoder) => CostEstimate;
+}
+
+/** A training method as recipes name it. */
+export type MethodEntry = PretrainingEntry | RefiningEntry;
+
+const capi: PretrainingEntry<CapiConfig> = {
+  command: 'pretrain',
   schema: capiRecipe,
+  plan: ({ optim }) => optim,
   check: (config) => void networkOptions(config),
   create: (config, options) => new Capi(config, options) as Method<unknown>,
 };
 
-const methods: Readonly<Record<string, MethodEntry>> = { capi: capi as unknown as MethodEntry };
+const mimRefiner: RefiningEntry<RefinerConfig> = {
+  command: 'refine',
+  schema: refinerRecipe,
+  // The loss compares all images of a step with each other: parts of a step would be other steps.
+  plan: (config) => ({ steps: stagePlan(config).steps, batchSize: config.optim.batchSize, accumulate: 1 }),
+  check: (config, encoder) => checkRefiner(config, transformerOf(encoder)),
+  create: (config, options) => new MimRefiner(config, options) as Method<unknown>,
+  estimate: (config, encoder) => estimateRefiner(config, transformerOf(encoder)),
+};
+
+const methods: Readonly<Record<string, MethodEntry>> = {
+  capi: capi as unknown as MethodEntry,
+  'mim-refiner': mimRefiner as unknown as MethodEntry,
+};
 
 /** The method that a recipe names. @throws {ConfigError} it names none that exists. */
 export function methodOf(name: unknown): MethodEntry {

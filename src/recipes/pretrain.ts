@@ -8,20 +8,31 @@ import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/spec.js';
 import { engine } from '../engine/addon.js';
 import { requireInstallation } from '../engine/installation.js';
-
-import { loadWeights } from '../models/load-weights.js';
+import type { KnownEncoder } from '../models/encoder-kinds.js';
+import { loadWeights, readEncoderOptions } from '../models/load-weights.js';
 import { EventLog } from '../runs/event-log.js';
 import { RunFolder } from '../runs/run-folder.js';
 import { TensorBoardWriter } from '../runs/tensorboard-writer.js';
 import { tidyFolders, writeFileAtomic } from '../support/atomic-file.js';
-import { ConfigError, DataError } from '../support/errors.js';
+import { ConfigError, DataError, UsageError } from '../support/errors.js';
 import { restoreCheckpoint } from '../train/checkpoint.js';
+import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
 import { type TrainOutcome, train } from '../train/train-loop.js';
 import { type Recipe, recipeTree } from './define-recipe.js';
-import { type MethodEntry, methodOf, type RecipeCore } from './methods.js';
+import {
+  type MethodEntry,
+  type MethodOptions,
+  methodOf,
+  type PretrainingEntry,
+  type RecipeCore,
+  type RefiningEntry,
+  type RunPlan,
+} from './methods.js';
 
 export interface PretrainOptions {
+  /** What is asked for: `pretrain` unless given. */
+  readonly command?: MethodEntry['command'] | undefined;
   /** Name of a shipped recipe, path of a YAML file, or a recipe in code. */
   readonly recipe: string | Recipe;
   /** `key.path=value`, checked against the recipe's schema. */
@@ -44,33 +55,82 @@ export interface PretrainOptions {
 
 /** A recipe checked and completed, with the data it will train on. Nothing has been written yet. */
 export interface PreparedRun {
-  readonly entry: MethodEntry;
   readonly config: RecipeCore;
+  readonly plan: RunPlan;
   /** The resolved configuration as YAML, with the origin of each value. */
   readonly yaml: string;
   readonly dataset: Dataset;
+  /** What the run will cost, where the method says. */
+  readonly estimate: CostEstimate | undefined;
+  readonly create: (options: MethodOptions) => Method<unknown>;
 }
 
 /**
- * Checks recipe and data.
+ * Checks recipe, data and, where one is refined, the encoder.
  * @throws {ConfigError | UsageError | DataError} all problems of the recipe at once.
  */
 export async function prepareRun(
-  options: Pick<PretrainOptions, 'recipe' | 'overrides' | 'data'>,
+  options: Pick<PretrainOptions, 'command' | 'recipe' | 'overrides' | 'data' | 'from' | 'out' | 'resume'>,
 ): Promise<PreparedRun> {
   const recipe =
     typeof options.recipe === 'string' ? readRecipe(findRecipe(options.recipe)) : recipeTree(options.recipe);
   const entry = methodOf((recipe.values as Record<string, unknown>).method);
+  refuseOtherCommand(entry, options.command ?? 'pretrain', recipe.file);
   const { config, origins } = resolveConfig(entry.schema, recipe, options.overrides ?? []);
-  entry.check(config);
+  const fitted =
+    entry.command === 'refine' ? fitRefining(entry, config, await startingEncoder(options)) : fit(entry, config);
   const dataset = await openDataset(options.data);
   for (const note of dataset.notes) process.stderr.write(`${note}\n`);
-  return { entry, config, yaml: configYaml(config, origins), dataset };
+  return { config, plan: entry.plan(config), yaml: configYaml(config, origins), dataset, ...fitted };
+}
+
+function fit(entry: PretrainingEntry, config: RecipeCore): Pick<PreparedRun, 'create' | 'estimate'> {
+  entry.check(config);
+  return { create: (options) => entry.create(config, options), estimate: undefined };
+}
+
+function fitRefining(
+  entry: RefiningEntry,
+  config: RecipeCore,
+  encoder: KnownEncoder,
+): Pick<PreparedRun, 'create' | 'estimate'> {
+  entry.check(config, encoder);
+  return {
+    create: (options) => entry.create(config, { ...options, encoder }),
+    estimate: entry.estimate(config, encoder),
+  };
+}
+
+/** How the encoder that is refined is built: the run's own where it goes on, otherwise that of the given weights. */
+async function startingEncoder({
+  from,
+  out,
+  resume,
+}: Pick<PretrainOptions, 'from' | 'out' | 'resume'>): Promise<KnownEncoder> {
+  const latest = resume && RunFolder.isRun(out) ? RunFolder.open(out).latestCheckpoint()?.path : undefined;
+  const source = latest ?? from;
+  if (source !== undefined) return await readEncoderOptions(source);
+  throw new UsageError(
+    resume
+      ? `The run ${out} has no checkpoint yet: expected --from with the encoder that it began with.`
+      : 'Expected --from with the encoder to refine, received none.',
+    { hint: 'Give a run folder, a checkpoint or a weights file, for example --from runs/first.' },
+  );
+}
+
+function refuseOtherCommand(entry: MethodEntry, command: MethodEntry['command'], file: string): void {
+  if (entry.command === command) return;
+  throw new UsageError(`Expected a recipe for tessera ${command}, ${file} is one for tessera ${entry.command}.`, {
+    hint:
+      entry.command === 'refine'
+        ? 'tessera refine RECIPE --from CHECKPOINT --data SPEC --out RUN'
+        : 'tessera pretrain RECIPE --data SPEC --out RUN',
+  });
 }
 
 /** Trains as a recipe says and returns how it went; the run folder then holds everything. */
 export async function pretrain(options: PretrainOptions): Promise<TrainOutcome & { run: string }> {
-  const { entry, config, yaml, dataset } = await prepareRun(options);
+  const { config, plan, yaml, dataset, create } = await prepareRun(options);
   const threads = options.threads ?? availableParallelism();
   engine().setThreads(threads);
   const device = options.device ?? 'cpu';
@@ -81,12 +141,12 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
 
   const machine = { engine: requireInstallation().libtorch.version, threads, device };
   const log = new EventLog(run.events);
-  const method = entry.create(config, { device });
+  const method = create({ device });
   const sinks: TensorBoardWriter[] = [];
   try {
     const firstStep = options.resume ? await resumeFrom(run, method, dataset, machine, log) : 0;
     if (firstStep === 0 && options.from !== undefined) await startFrom(options.from, method);
-    const { steps } = config.optim;
+    const { steps } = plan;
     const facts = {
       ...machine,
       data: dataset.spec,
@@ -108,8 +168,8 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
       steps,
       firstStep,
       lastStep: Math.min(steps, options.maxSteps ?? steps),
-      batchSize: config.optim.batchSize,
-      accumulate: config.optim.accumulate,
+      batchSize: plan.batchSize,
+      accumulate: plan.accumulate,
       workers: config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1)),
       train: config.train,
       machine,

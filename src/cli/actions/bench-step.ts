@@ -13,6 +13,7 @@ import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
 import { trainStep } from '../../train/train-step.js';
 import { type CommandResult, cardText } from '../output.js';
+import { matrixProductPeak } from './matrix-product-peak.js';
 
 /** The checked options of `tessera bench step`. */
 export type BenchStepOptions = {
@@ -135,22 +136,6 @@ function timeSteps(config: CapiConfig, steps: number, device: string): number[] 
   }
   capi.dispose();
   return times;
-}
-
-/** GFLOP/s of a product of two 1024 x 1024 float32 matrices: the best of several rounds. */
-function matrixProductPeak(): number {
-  const side = 1024;
-  using generator = new Generator(0);
-  return scope(() => {
-    const [a, b] = [ops.randn([side, side], generator, 'float32'), ops.randn([side, side], generator, 'float32')];
-    let best = 0;
-    for (let round = 0; round < 30; round++) {
-      const started = performance.now();
-      ops.matmul(a, b).dispose();
-      best = Math.max(best, (2 * side ** 3) / ((performance.now() - started) * 1e6));
-    }
-    return best;
-  });
 }
 
 function readMeasurement(path: string): Measurement {

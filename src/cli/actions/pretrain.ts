@@ -1,11 +1,17 @@
+import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import type { PreparedRun } from '../../recipes/pretrain.js';
 import { RunFolder } from '../../runs/run-folder.js';
+import { byteText } from '../../support/byte-text.js';
+import { durationText } from '../../support/duration-text.js';
 import { numberText } from '../../support/number-text.js';
+import type { CostEstimate } from '../../train/cost-estimate.js';
 import { type CommandResult, cardText } from '../output.js';
 import { programName } from '../program-name.js';
 
-/** The checked options of `tessera pretrain`. */
+/** The checked options of `tessera pretrain` and `tessera refine`. */
 export type PretrainOptions = {
+  readonly command: 'pretrain' | 'refine';
   /** Name of a shipped recipe or path of a YAML file. */
   readonly recipe: string;
   /** `key.path=value`, not yet checked. */
@@ -24,7 +30,7 @@ export type PretrainOptions = {
   readonly dryRun: boolean;
 };
 
-/** `tessera pretrain`. */
+/** `tessera pretrain` and `tessera refine`. */
 export async function pretrain(options: PretrainOptions): Promise<CommandResult> {
   const { prepareRun, pretrain: run } = await import('../../recipes/pretrain.js');
   const overrides = [
@@ -32,7 +38,7 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
     ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
     ...(options.workers === undefined ? [] : [`data.workers=${options.workers}`]),
   ];
-  if (options.dryRun) return dryRun(await prepareRun({ ...options, overrides }));
+  if (options.dryRun) return await dryRun(await prepareRun({ ...options, overrides }), options.threads);
   // A run that exists is refused before the data is opened.
   if (!options.resume) RunFolder.refuseExisting(options.out);
   const outcome = await run({ ...options, overrides });
@@ -50,18 +56,51 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
   };
 }
 
-function dryRun({
-  config,
-  yaml,
-  dataset,
-}: Awaited<ReturnType<typeof import('../../recipes/pretrain.js').prepareRun>>): CommandResult {
-  const { steps, batchSize } = config.optim;
+async function dryRun(
+  { config, plan, yaml, dataset, estimate }: PreparedRun,
+  threads?: number,
+): Promise<CommandResult> {
+  const { steps, batchSize } = plan;
   const epochs = (steps * batchSize) / dataset.size;
   return {
     card: `${yaml}\n${cardText('dry run: nothing was written', [
       ['images', `${dataset.size} in ${dataset.spec}`],
       ['steps', `${steps} of ${batchSize} images: ${numberText(epochs, 3)} epochs`],
+      ...(estimate ? costFacts(estimate, await measuredPeak(threads)) : []),
     ])}`,
-    json: { config, images: dataset.size, epochs },
+    json: { config, images: dataset.size, epochs, ...(estimate && { estimate }) },
   };
+}
+
+/** Share of the peak of matrix products that training is taken to reach. */
+const REACHED = 0.5;
+
+function costFacts(estimate: CostEstimate, peakGflops: number): [string, string][] {
+  const parts = Object.entries(estimate.parameters).map(([name, count]) => `${name} ${countText(count)}`);
+  const stages = estimate.stages.map(
+    ({ name, flopsPerImage }) => `${name} ${numberText(flopsPerImage / 1e9, 3)} GFLOP an image`,
+  );
+  const seconds = estimate.flops / (REACHED * peakGflops * 1e9);
+  return [
+    ['parameters', parts.join(', ')],
+    ['work', stages.join(', ')],
+    ['memory', `about ${byteText(estimate.memoryBytes)}`],
+    [
+      'time',
+      `about ${durationText(seconds)} on this processor, at half of its ${numberText(peakGflops, 3)} GFLOP/s in large matrix products`,
+    ],
+  ];
+}
+
+function countText(count: number): string {
+  return count >= 1e9 ? `${numberText(count / 1e9, 3)} billion` : `${numberText(count / 1e6, 3)} million`;
+}
+
+async function measuredPeak(threads: number = availableParallelism()): Promise<number> {
+  const [{ engine }, { matrixProductPeak }] = await Promise.all([
+    import('../../engine/addon.js'),
+    import('./matrix-product-peak.js'),
+  ]);
+  engine().setThreads(threads);
+  return matrixProductPeak();
 }

@@ -39,9 +39,12 @@ function recipeProblems(config: RefinerConfig): string[] {
   for (const name of ['heads', 'refine'] as const) {
     const { steps, warmupSteps, topK } = stages[name];
     if (config.stage !== 'both' && config.stage !== name) continue;
-    if (steps === 0) problems.push(`stages.${name}.steps: expected at least 1; stage=${otherStage(name)} leaves it out`);
+    if (steps === 0)
+      problems.push(`stages.${name}.steps: expected at least 1; stage=${otherStage(name)} leaves it out`);
     if (warmupSteps > steps)
-      problems.push(`stages.${name}.warmupSteps: expected at most stages.${name}.steps ${steps}, received ${warmupSteps}`);
+      problems.push(
+        `stages.${name}.warmupSteps: expected at most stages.${name}.steps ${steps}, received ${warmupSteps}`,
+      );
     if (topK > heads.queueSize)
       problems.push(`stages.${name}.topK: expected at most heads.queueSize ${heads.queueSize}, received ${topK}`);
   }
@@ -73,6 +76,8 @@ function encoderProblems(config: RefinerConfig, encoder: VitOptions): string[] {
   }
   const { freezeBlocks } = config.stages.refine;
   if (freezeBlocks > depth)
-    problems.push(`stages.refine.freezeBlocks: expected at most the encoder’s ${depth} blocks, received ${freezeBlocks}`);
+    problems.push(
+      `stages.refine.freezeBlocks: expected at most the encoder’s ${depth} blocks, received ${freezeBlocks}`,
+    );
   return problems;
 }

@@ -16,8 +16,8 @@ import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
 import { type AlignmentLoss, alignmentLoss } from './alignment-loss.js';
 import { checkRefiner } from './check-recipe.js';
-import { judgeRefiner } from './health.js';
 import { type HeadSpec, keptHeads, listHeads, lossWeight } from './head-list.js';
+import { judgeRefiner } from './health.js';
 import { IdHead, type IdHeadOutputs } from './id-head.js';
 import { type DecodedViews, type RefinerBatch, refinerBatch } from './refiner-batch.js';
 import type { RefinerConfig } from './refiner-config.js';
@@ -118,7 +118,8 @@ export class MimRefiner implements Method<RefinerBatch> {
   step(batch: RefinerBatch, context: StepContext): StepResult {
     return scope(() => {
       const features = this.#features(batch);
-      const momentumFeatures = this.#momentum && noGrad(() => tapFeatures(this.#momentum!.backbone, batch.globals_N3YX, this.#specs));
+      const momentumFeatures =
+        this.#momentum && noGrad(() => tapFeatures(this.#momentum!.backbone, batch.globals_N3YX, this.#specs));
       const metrics: Record<string, Tensor | number> = {};
       const losses = this.#specs.map((spec) => {
         const key = tapKey(spec);

@@ -38,8 +38,7 @@ export function refinerBatch(decoded: DecodedViews, globalViews: number, place: 
       const flat = ops.toDevice(ops.flatten(pixels_VBYX3, 0, 1), place.device, 'uint8');
       return normaliseImages(flat, place.dtype);
     };
-    const whole = (values: Int32Array) =>
-      ops.toDevice(Tensor.from(values, [size]), place.device, 'int64');
+    const whole = (values: Int32Array) => ops.toDevice(Tensor.from(values, [size]), place.device, 'int64');
     const locals = viewSizes.length - globalViews;
     return {
       globals_N3YX: viewMajor(0, globalViews),

@@ -80,7 +80,10 @@ const stages = z
         weightDecay: z.number().nonnegative().default(0.05).describe('Weight decay of the encoder.'),
         headWeightDecay: z.number().nonnegative().default(1e-5).describe('Weight decay of the heads.'),
         topK: count.default(20).describe('Neighbours are picked among so many nearest ones.'),
-        layerDecay: positive.max(1).default(0.65).describe('Factor of the learning rate from block to block downwards.'),
+        layerDecay: positive
+          .max(1)
+          .default(0.65)
+          .describe('Factor of the learning rate from block to block downwards.'),
         freezeBlocks: z
           .int()
           .nonnegative()

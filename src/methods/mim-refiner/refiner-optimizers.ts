@@ -22,7 +22,7 @@ export function stagePlan({ stage, stages }: Pick<RefinerConfig, 'stage' | 'stag
 const RATE_BATCH = 256;
 
 /** Learning rate at every step of the run, of the heads or of the encoder, which rests in the first stage. */
-export function stageRates(config: RefinerConfig): { readonly heads: Schedule; readonly encoder: Schedule } {
+function stageRates(config: RefinerConfig): { readonly heads: Schedule; readonly encoder: Schedule } {
   const { headSteps } = stagePlan(config);
   const cosine = ({ lr, steps, warmupSteps }: { lr: number; steps: number; warmupSteps: number }) =>
     openWarmupCosine({ peak: (lr * config.optim.batchSize) / RATE_BATCH, end: config.optim.endLr, steps, warmupSteps });

@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { ProcessGroup } from '../../../src/distributed/process-group.js';
 import type { Capi, CapiBatch } from '../../../src/methods/capi/capi.js';
@@ -12,47 +9,19 @@ import { readSafetensors } from '../../../src/tensor/safetensors.js';
 import { scope, Tensor } from '../../../src/tensor/tensor.js';
 import { trainStep } from '../../../src/train/train-step.js';
 import { expectClose } from '../../support/goldens.js';
+import { freePort, startProcess } from '../../support/start-process.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import * as shared from '../../support/two-processes-case.mjs';
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const load = (path: string) => import(`../../../src/${path.replace(/\.js$/, '.ts')}`);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
-}
-
-function startProcess(rank: number, port: number, out: string): Promise<Record<string, number>> {
-  const child = spawn(process.execPath, [
-    here('../../support/two-processes.mjs'),
-    here('../../../dist'),
-    String(rank),
-    String(port),
-    out,
-  ]);
-  let text = '';
-  let errors = '';
-  child.stdout.on('data', (chunk) => (text += chunk));
-  child.stderr.on('data', (chunk) => (errors += chunk));
-  return new Promise((resolve, reject) =>
-    child.on('close', (code) =>
-      code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`rank ${rank}: ${errors}`)),
-    ),
-  );
-}
 
 it('computes in two processes what one computes on the whole batch', async () => {
   const folder = temporaryFolder();
   const port = await freePort();
   const outputs = [0, 1].map((rank) => join(folder, `rank-${rank}.safetensors`));
-  const losses = await Promise.all(outputs.map((out, rank) => startProcess(rank, port, out)));
+  const losses = (await Promise.all(
+    outputs.map((out, rank) => startProcess('two-processes.mjs', rank, port, out)),
+  )) as Record<string, number>[];
 
   const capi: Capi = await shared.makeCapi(load, undefined);
   const batch: CapiBatch = await shared.makeBatch(load, capi, 0, 1);
