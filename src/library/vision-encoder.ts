@@ -102,8 +102,8 @@ export class VisionEncoder {
 }
 
 /**
- * Opens an encoder: a run folder (its latest checkpoint), a checkpoint folder, a weights file in CAPI's published layout,
- * or `random:<preset>` for an untrained one.
+ * Opens an encoder: a run folder (its latest checkpoint), a checkpoint folder, a weights file in a published layout, or
+ * `random:<preset>` for an untrained one.
  * @throws {EngineError} the engine is not set up. @throws {UsageError | CheckpointError} the weights cannot be used.
  *
  * @example
@@ -113,7 +113,11 @@ export class VisionEncoder {
 export async function loadEncoder(model: string, options: EmbedOptions = {}): Promise<VisionEncoder> {
   const encoder = await openEncoder(model, options);
   const published = Math.round(224 / encoder.patchSize) * encoder.patchSize;
-  return new VisionEncoder(encoder, options.size ?? trainedImageSize(model) ?? published, options.device);
+  return new VisionEncoder(
+    encoder,
+    options.size ?? trainedImageSize(model) ?? encoder.imageSize ?? published,
+    options.device,
+  );
 }
 
 async function decode(image: ImageInput): Promise<Raster> {

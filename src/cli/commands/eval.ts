@@ -18,7 +18,7 @@ export function register(program: Command): void {
         '--max-train-patches all.',
     )
     .argument('<task>', tasks.join(', '))
-    .option('--model <m>', 'a run folder, a checkpoint file, random:<preset> (untrained) or baseline:colour')
+    .option('--model <m>', 'a run folder, a weights file, random:<preset> (untrained) or baseline:colour')
     .option('--train <spec>', 'knn, segment-knn: labelled images to compare with')
     .option('--test <spec>', 'labelled images to judge on')
     .option('--weights <which>', 'encoder of a run: teacher (the averaged one, default) or student')
