@@ -15,7 +15,7 @@ import { flattenState } from '../../../src/models/torch-file/torch-value.js';
 import { UsageError } from '../../../src/support/errors.js';
 import { readSafetensors } from '../../../src/tensor/safetensors.js';
 import { scope, Tensor } from '../../../src/tensor/tensor.js';
-import { expectClose, goldensFolder, goldenTensors } from '../../support/goldens.js';
+import { expectClose, goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const published = join(goldensFolder, 'capi_tiny.pth');
@@ -89,12 +89,22 @@ it('never overwrites, and leaves nothing behind when it fails', async () => {
   expect(existsSync(missing)).toBe(false);
 });
 
+// Ours holds the keys about encoders of the whole set, which has the short name.
+const set = ['refiner_tiny_encoders', 'refiner_tiny'].find((file) => existsSync(join(goldensFolder, `${file}.json`)));
+if (set === undefined) console.warn(`skipped: files of MIM-Refiner, no refiner_tiny.json in ${goldensFolder}`);
+const heads = set && `heads=${goldenJson<{ config: { heads: number } }>(set).config.heads}`;
+
 const encoders = fileURLToPath(new URL('../../fixtures/encoders', import.meta.url));
 
-it.each([
-  [goldensFolder, 'maerefined_tiny.th', 'heads=3', 'refined', 'state_dict'],
-  [goldensFolder, 'mae_tiny.pth', 'heads=3', 'mae', 'model'],
-  [goldensFolder, 'data2vec2_tiny.pt', 'heads=3', 'data2vec2', 'model'],
+type Case = [folder: string, name: string, hints: string, layout: string, container: string | undefined];
+const cases: Case[] = [
+  ...(heads === undefined
+    ? []
+    : ([
+        [goldensFolder, 'maerefined_tiny.th', heads, 'refined', 'state_dict'],
+        [goldensFolder, 'mae_tiny.pth', heads, 'mae', 'model'],
+        [goldensFolder, 'data2vec2_tiny.pt', heads, 'data2vec2', 'model'],
+      ] satisfies Case[])),
   [encoders, 'd2v2refined.th', 'heads=2', 'refined-post-norm', 'state_dict'],
   [encoders, 'beit.pth', '', 'beit', 'model'],
   [encoders, 'aim.pth', 'heads=2', 'aim', undefined],
@@ -104,7 +114,9 @@ it.each([
   [encoders, 'dinov2-swiglu.pth', 'heads=2', 'dinov2-swiglu', undefined],
   [encoders, 'dinov2-registers.pth', 'heads=2', 'dinov2-registers', undefined],
   [encoders, 'timm-registers.safetensors', 'heads=2', 'timm', undefined],
-])('writes %s/%s?%s in the layout %s again', async (folder, name, hints, layout, container) => {
+];
+
+it.each(cases)('writes %s/%s?%s in the layout %s again', async (folder, name, hints, layout, container) => {
   const input = `${join(folder, name)}?${hints}`;
   const output = join(temporaryFolder(), 'out.pth');
   const { json, card } = await convert({ input, output, weights: 'teacher', layout });
