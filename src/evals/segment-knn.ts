@@ -1,5 +1,6 @@
 // N images · R patches of all images, image by image · T training patches that vote · A pixels of a patch · D width
 import { UsageError } from '../support/errors.js';
+import { legacyPermutation } from '../support/numpy-random.js';
 import { Random } from '../support/random.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, Tensor } from '../tensor/tensor.js';
@@ -8,8 +9,7 @@ import { type Distance, nearestNeighbours } from './nearest-neighbours.js';
 import { countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 import { fitScaler, standardise_ } from './standardise.js';
 
-/** Separates these random numbers from those of other users of the same seed: "val " and "cap ". */
-const VALIDATION_STREAM = 0x76616c20;
+/** Separates these random numbers from those of other users of the same seed: "cap ". */
 const CAP_STREAM = 0x63617020;
 /** Test patches whose neighbours are held at once. */
 const GROUP = 16384;
@@ -61,8 +61,8 @@ export interface SegmentKnnResult {
 /**
  * CAPI's segmentation by nearest neighbours. Training patches whose modal label is ignored are dropped; each neighbour of
  * a test patch brings its whole label patch, and every pixel gets the most frequent label among them (which may be an
- * ignored one, for neighbours hold some ignored pixels). Source: CAPI eval_segmentation.py (reference section 7.1), except
- * that its split is NumPy's permutation and that it has no limit on training patches.
+ * ignored one, for neighbours hold some ignored pixels). Source: CAPI eval_segmentation.py (reference section 7.1), which has no
+ * limit on training patches.
  *
  * Standardising changes the patches of `train` and `test` in place.
  *
@@ -108,9 +108,7 @@ function validationImages(images: number, seed: number): number[] {
       hint: 'Give k and distance instead, or more images.',
     });
   }
-  return Random.from(seed, VALIDATION_STREAM)
-    .shuffle([...Array(images).keys()], count)
-    .slice(0, count);
+  return [...legacyPermutation(images, seed).subarray(0, count)];
 }
 
 /**
