@@ -1,5 +1,7 @@
 import { PickleError } from './torch-value.js';
 
+/** Longest description of a file's values that is read, in bytes. */
+export const MAX_PICKLE = 64 * 2 ** 20;
 /** Longest integer that is read, in bytes: converting longer ones takes quadratic time. */
 const MAX_INTEGER = 1024;
 

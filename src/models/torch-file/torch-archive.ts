@@ -1,15 +1,13 @@
 import { constants } from 'node:buffer';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import { type Entry, RandomAccessReader, type ZipFile } from 'yauzl';
-import { CheckpointError } from '../../support/errors.js';
-import { PickleError } from './torch-value.js';
+import { readFully } from '../../support/read-file.js';
+import { PickleError, type StorageSource } from './torch-value.js';
 
 /** Records of an archive: enough for every tensor and optimiser moment of a huge model. */
-const MAX_RECORDS = 200_000;
-/** One call of the system reads at most 2^31 - 1 bytes. */
-const CHUNK = 2 ** 30;
+const MAX_RECORDS = 50_000;
 
 /** What yauzl 3 has beyond the published types. */
 interface Zip extends ZipFile {
@@ -18,16 +16,17 @@ interface Zip extends ZipFile {
 }
 
 interface Place {
+  /** Of the record's header. */
+  readonly start: number;
   readonly offset: number;
   readonly bytes: number;
   readonly crc: number;
 }
 
-/** A PyTorch file: a ZIP archive of uncompressed records. Close it after use. */
-export class TorchArchive {
+/** The format since PyTorch 1.6: a ZIP archive of uncompressed records. The descriptor stays the caller's. */
+export class TorchArchive implements StorageSource {
   readonly #file: number;
   readonly #records: ReadonlyMap<string, Place>;
-  /** Bytes of the whole file; all records together are no larger. */
   readonly size: number;
 
   private constructor(file: number, size: number, records: ReadonlyMap<string, Place>) {
@@ -36,30 +35,17 @@ export class TorchArchive {
     this.#records = records;
   }
 
-  /**
-   * Opens a file and lists its records.
-   * @throws {CheckpointError} there is none, or it is of another kind.
-   * @throws {PickleError} it is damaged.
-   */
-  static async open(path: string): Promise<TorchArchive> {
-    let file: number;
-    try {
-      file = openSync(path, 'r');
-    } catch (cause) {
-      throw new CheckpointError(`Expected a PyTorch file at ${path}: ${(cause as Error).message}.`, { cause });
-    }
-    try {
-      const { size } = fstatSync(file);
-      checkKind(file, size, path);
-      return new TorchArchive(file, size, await listRecords(file, size));
-    } catch (error) {
-      closeSync(file);
-      throw error;
-    }
+  /** Lists the records of a file. @throws {PickleError} it is damaged. */
+  static async open(file: number, size: number): Promise<TorchArchive> {
+    return new TorchArchive(file, size, await listRecords(file, size));
   }
 
   has(name: string): boolean {
     return this.#records.has(name);
+  }
+
+  storage(key: string, bytes: number): Buffer {
+    return this.read(`data/${key}`, bytes);
   }
 
   /** The bytes of a record. @throws {PickleError} it is missing, longer or shorter than expected, or damaged. */
@@ -72,36 +58,12 @@ export class TorchArchive {
     if (place.bytes > constants.MAX_LENGTH)
       throw new PickleError(`its record ${name} of ${place.bytes} bytes is too large for this Node`);
     const bytes = Buffer.from(new ArrayBuffer(place.bytes));
-    readFully(this.#file, bytes, place.offset);
+    if (readFully(this.#file, bytes, place.offset) < bytes.length) throw new PickleError(`it ends within ${name}`);
     if (crc32(bytes) !== place.crc) {
       throw new PickleError(`its record ${name} is damaged: the checksum differs`);
     }
     return bytes;
   }
-
-  close(): void {
-    closeSync(this.#file);
-  }
-}
-
-function checkKind(file: number, size: number, path: string): void {
-  const start = Buffer.alloc(Math.min(4, size));
-  readFully(file, start, 0);
-  if (start.equals(Buffer.from('PK\x03\x04', 'latin1'))) return;
-  if (start[0] === 0x80) {
-    throw new CheckpointError(
-      `${path} is a PyTorch file in the format before PyTorch 1.6, which is not read yet: expected a ZIP archive.`,
-      {
-        hint: 'Save it again in Python: torch.save(torch.load(path), path).',
-      },
-    );
-  }
-  throw new CheckpointError(
-    `Expected a PyTorch file (a ZIP archive) at ${path}, received ${size === 0 ? 'an empty file' : `one that begins with the bytes ${start.toString('hex')}`}.`,
-    {
-      hint: 'Give a .pth, .pt or .th file; download it again if it should be one.',
-    },
-  );
 }
 
 /** Reads for yauzl. Its own reader leaves the process with an exception where a hostile archive asks for a place beyond 2^53. */
@@ -132,23 +94,30 @@ async function listRecords(file: number, size: number): Promise<Map<string, Plac
     if (zip.entryCount > MAX_RECORDS)
       throw new PickleError(`it has ${zip.entryCount} records, expected up to ${MAX_RECORDS}`);
     const records = new Map<string, Place>();
-    let total = 0;
     for await (const entry of zip.eachEntry()) {
-      const name = entry.fileName;
+      const { fileName: name, relativeOffsetOfLocalHeader: start, uncompressedSize: bytes, crc32: crc } = entry;
       if (entry.compressionMethod !== 0 || entry.isEncrypted())
         throw new PickleError(`its record ${name} is compressed, which torch.save never does`);
       if (records.has(name)) throw new PickleError(`it has two records named ${name}`);
-      total += entry.uncompressedSize;
-      // Records that share bytes would let a small file fill the memory.
-      if (total > size) throw new PickleError(`its records claim more than the ${size} bytes that it has`);
-      const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-      records.set(name, { offset: fileDataStart, bytes: entry.uncompressedSize, crc: entry.crc32 });
+      const { fileDataStart: offset } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+      records.set(name, { start, offset, bytes, crc });
     }
+    checkPlaces(records, size);
     return withoutFolder(records);
   } catch (error) {
     throw error instanceof PickleError
       ? error
       : new PickleError(`its list of records is damaged or truncated (${(error as Error).message})`);
+  }
+}
+
+/** Records that share bytes would let a small file fill the memory. */
+function checkPlaces(records: ReadonlyMap<string, Place>, size: number): void {
+  let [before, end] = ['', 0];
+  for (const [name, place] of [...records].sort(([, a], [, b]) => a.start - b.start)) {
+    if (place.start < end) throw new PickleError(`its records ${before} and ${name} overlap`);
+    [before, end] = [name, place.offset + place.bytes];
+    if (end > size) throw new PickleError(`its record ${name} claims to end at byte ${end} of ${size}`);
   }
 }
 
@@ -173,12 +142,4 @@ function withoutFolder(records: ReadonlyMap<string, Place>): Map<string, Place> 
   return new Map(
     [...records].filter(([name]) => name.startsWith(folder)).map(([name, place]) => [name.slice(folder.length), place]),
   );
-}
-
-function readFully(file: number, target: Uint8Array, position: number): void {
-  for (let done = 0; done < target.length; ) {
-    const count = readSync(file, target, done, Math.min(CHUNK, target.length - done), position + done);
-    if (count === 0) throw new PickleError(`it ends at byte ${position + done}`);
-    done += count;
-  }
 }

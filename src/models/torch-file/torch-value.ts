@@ -4,7 +4,7 @@ import { Tensor } from '../../tensor/tensor.js';
 
 /**
  * What a PyTorch file holds: plain data and tensors. Tuples are arrays, dictionaries of any kind are maps, integers beyond
- * 2^53 are bigints. Nothing refers to itself; parts may be shared.
+ * 2^53 are bigints. Parts may be shared; nothing refers to itself but by way of an {@link Inert}.
  */
 export type TorchValue =
   | null
@@ -23,10 +23,20 @@ export type TorchValue =
 /** A storage as a file names it: `count` elements under a key. Its bytes are read when a tensor uses it. */
 export class TorchStorage {
   constructor(
-    readonly dtype: DType,
+    /** Undefined where the engine does not use its type. */
+    readonly dtype: DType | undefined,
     readonly key: string,
     readonly count: number,
+    readonly bytes: number,
   ) {}
+}
+
+/** Where a file keeps the bytes of its storages. */
+export interface StorageSource {
+  /** Bytes of the whole file; all storages together are no larger. */
+  readonly size: number;
+  /** The bytes of a storage, in memory of their own. @throws {PickleError} it is missing, of another size, or damaged. */
+  storage(key: string, bytes: number): Buffer;
 }
 
 /** A class or function that a file names, or an instance of it. Nothing of it was run or imported: it is only shown. */

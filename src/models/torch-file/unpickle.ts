@@ -1,6 +1,5 @@
-import { Tensor } from '../../tensor/tensor.js';
 import type { PickleCursor } from './pickle-cursor.js';
-import { Inert, PickleError, TorchStorage, type TorchValue } from './torch-value.js';
+import { Inert, PickleError, type TorchValue } from './torch-value.js';
 
 /** Work that a pickle may ask for: opcodes, and elements put into containers. Large checkpoints need a tenth of it. */
 const MAX_WORK = 2_000_000;
@@ -9,17 +8,20 @@ const MAX_DEPTH = 100;
 /** Newest pickle protocol that is read. */
 const PROTOCOL = 5;
 
+/** What stands for a call, from its arguments, which are unchecked. */
+export type Reducer = (args: readonly TorchValue[]) => TorchValue;
+
 /** What gives a meaning to the names in a pickle; all other names stay {@link Inert}. */
 export interface PickleMeaning {
-  /** What stands for a call, by module and name of the function or class. Arguments are unchecked. */
-  readonly reducers: ReadonlyMap<string, (args: readonly TorchValue[]) => TorchValue>;
+  /** By module and name of the function or class. */
+  readonly reducers: ReadonlyMap<string, Reducer>;
   /** What stands for a persistent id. */
   persistent(id: TorchValue): TorchValue;
 }
 
 /**
  * Reads one pickle of protocol 2 to 5 and leaves the cursor behind it. Nothing is executed or imported. Work, nesting and
- * memory are bounded; a value that refers to itself is refused.
+ * memory are bounded; a value that refers to itself other than by an object of an unknown class is refused.
  * @throws {PickleError} the pickle is damaged, hostile, or uses what state dicts never do.
  */
 export function unpickle(cursor: PickleCursor, meaning: PickleMeaning): TorchValue {
@@ -110,8 +112,8 @@ class Unpickler {
     if (this.#sealed.has(container)) throw selfReference();
     let depth = this.#depths.get(container) ?? 0;
     for (const child of children) {
-      if (child === container) throw selfReference();
       if (!isContainer(child)) continue;
+      if (child === container) throw selfReference();
       this.#sealed.add(child);
       depth = Math.max(depth, 1 + (this.#depths.get(child) ?? 0));
     }
@@ -175,16 +177,16 @@ class Unpickler {
   }
 }
 
-function isContainer(value: TorchValue): value is Exclude<TorchValue & object, Tensor | TorchStorage | Uint8Array> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !(value instanceof Tensor || value instanceof TorchStorage || value instanceof Uint8Array)
-  );
+/**
+ * What readers walk through. Objects of unknown classes are none: they may refer to what they lie in, as the settings of
+ * OmegaConf do.
+ */
+function isContainer(value: TorchValue): value is TorchValue[] | Map<TorchValue, TorchValue> | Set<TorchValue> {
+  return Array.isArray(value) || value instanceof Map || value instanceof Set;
 }
 
 function selfReference(): PickleError {
-  return new PickleError('it holds a value that contains itself, as whole models do');
+  return new PickleError('it holds a value that contains itself');
 }
 
 const STOP = 0x2e;
@@ -245,6 +247,7 @@ const operations: ReadonlyMap<number, (u: Unpickler) => void> = new Map<number, 
   [code('R'), callTop],
   [0x81, callTop],
   [0x92, callWithKeywords],
+  [code('o'), (u) => callClass(u, u.popMark())],
   [code('b'), (u) => u.build()],
   [code('Q'), (u) => u.push(u.meaning.persistent(u.pop()))],
 ]);
@@ -266,6 +269,12 @@ function pushFrozenSet(u: Unpickler): void {
 function callTop(u: Unpickler): void {
   const args = u.pop();
   u.push(u.call(u.pop(), args));
+}
+
+/** An instance of a class of Python 2: the class, then its arguments. */
+function callClass(u: Unpickler, [callee = null, ...args]: TorchValue[]): void {
+  u.pushTuple(args);
+  u.push(u.call(callee, u.pop()));
 }
 
 function callWithKeywords(u: Unpickler): void {
