@@ -5,6 +5,8 @@ import { Inert, PickleError, type TorchValue } from './torch-value.js';
 const MAX_WORK = 2_000_000;
 /** Containers inside containers. */
 const MAX_DEPTH = 100;
+/** Letters of a module or class. */
+const MAX_NAME = 1000;
 /** Newest pickle protocol that is read. */
 const PROTOCOL = 5;
 
@@ -97,6 +99,9 @@ class Unpickler {
   popText(): string {
     const value = this.pop();
     if (typeof value !== 'string') throw new PickleError('its pickle names a class by something that is no text');
+    // A long text that is remembered could be copied into name after name.
+    if (value.length > MAX_NAME)
+      throw new PickleError(`its pickle names a class by ${value.length} letters, expected up to ${MAX_NAME}`);
     return value;
   }
 
