@@ -1,10 +1,12 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { CheckpointError } from '../support/errors.js';
+import { openRegularFile, readFully } from '../support/read-file.js';
 import { type DType, dtypeBytes, dtypeFromSafetensors, emptyView, safetensorsName } from './dtype.js';
 import { Tensor } from './tensor.js';
 
-/** Longest header that is read, in bytes: enough for a million tensors, too little to exhaust memory. */
-const MAX_HEADER = 100 * 2 ** 20;
+/** Longest header that is read, in bytes: enough for a hundred thousand tensors, too little to exhaust memory. */
+const MAX_HEADER = 16 * 2 ** 20;
+const MAX_AXES = 64;
 
 export interface SafetensorsEntry {
   readonly dtype: DType;
@@ -25,15 +27,18 @@ export interface SafetensorsIndex {
  */
 export function readSafetensors(path: string): Map<string, Tensor> {
   const file = open(path);
+  const tensors = new Map<string, Tensor>();
   try {
     const { entries } = readIndex(file, path);
-    const tensors = new Map<string, Tensor>();
     for (const [name, { dtype, shape, offset, bytes }] of entries) {
       const view = emptyView(dtype, bytes / dtypeBytes(dtype));
       readExactly(file, new Uint8Array(view.buffer), offset, path);
       tensors.set(name, Tensor.from(view, shape, dtype));
     }
     return tensors;
+  } catch (error) {
+    for (const tensor of tensors.values()) tensor.dispose();
+    throw error;
   } finally {
     closeSync(file);
   }
@@ -88,15 +93,17 @@ function writeFully(file: number, bytes: Uint8Array): void {
 
 function open(path: string): number {
   try {
-    return openSync(path, 'r');
+    return openRegularFile(path);
   } catch (cause) {
     throw new CheckpointError(`Expected a safetensors file at ${path}: ${(cause as Error).message}.`, { cause });
   }
 }
 
+type Broken = (reason: string) => CheckpointError;
+
 function readIndex(file: number, path: string): SafetensorsIndex {
   const size = fstatSync(file).size;
-  const broken = (reason: string) =>
+  const broken: Broken = (reason) =>
     new CheckpointError(`${path} is not a usable safetensors file: ${reason}.`, {
       hint: 'Use an earlier checkpoint, or copy the file again.',
     });
@@ -107,46 +114,73 @@ function readIndex(file: number, path: string): SafetensorsIndex {
   if (length > Math.min(size - 8, MAX_HEADER)) throw broken(`its header claims ${length} bytes of ${size}`);
   const text = Buffer.alloc(length);
   readExactly(file, text, 8, path);
-  let header: Record<string, unknown>;
+  const { __metadata__: metadata = {}, ...header } = parseHeader(text.toString('utf8'), broken);
+  const entries = new Map(
+    Object.entries(header).map(([name, value]) => [name, readEntry(name, value, 8 + length, size, broken)]),
+  );
+  checkPlaces(entries, 8 + length, size, broken);
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
+    throw broken('its metadata is not a list of texts');
+  return { entries, metadata: metadata as Record<string, string> };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseHeader(text: string, broken: Broken): Record<string, unknown> {
+  let header: unknown;
   try {
-    header = JSON.parse(text.toString('utf8')) as Record<string, unknown>;
+    header = JSON.parse(text);
   } catch {
     throw broken('its header is not JSON');
   }
-  if (header === null || typeof header !== 'object') throw broken('its header is not an object');
-  const entries = new Map<string, SafetensorsEntry>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name !== '__metadata__') entries.set(name, readEntry(name, value, 8 + length, size, broken));
-  }
-  return { entries, metadata: (header.__metadata__ ?? {}) as Record<string, string> };
+  if (!isObject(header)) throw broken('its header is not an object');
+  // Of two values with one name, JSON.parse gives the last. Texts are matched whole, so every colon behind one ends a name.
+  let names = 0;
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]+|\\.)*"(\s*:)?/g)) if (colon !== undefined) names++;
+  const inner = Object.values(header).map((value) => (isObject(value) ? Object.keys(value).length : 0));
+  if (names !== inner.reduce((sum, count) => sum + count, inner.length)) throw broken('its header gives a name twice');
+  return header;
 }
 
-function readEntry(
-  name: string,
-  value: unknown,
+/** Tensors lie one behind another, without gaps, as the format demands: none shares bytes, nothing is hidden. */
+function checkPlaces(
+  entries: ReadonlyMap<string, SafetensorsEntry>,
   start: number,
   size: number,
-  broken: (reason: string) => CheckpointError,
-): SafetensorsEntry {
+  broken: Broken,
+): void {
+  let end = start;
+  const places = [...entries].sort(([, a], [, b]) => a.offset - b.offset || a.bytes - b.bytes);
+  for (const [name, { offset, bytes }] of places) {
+    if (offset !== end)
+      throw broken(`${name} begins at byte ${offset}, where ${end} was expected: tensors overlap or leave a gap`);
+    end = offset + bytes;
+  }
+  if (end !== size) throw broken(`it has ${size - end} bytes behind the last tensor`);
+}
+
+function readEntry(name: string, value: unknown, start: number, size: number, broken: Broken): SafetensorsEntry {
   const { dtype: typeName, shape, data_offsets: range } = (value ?? {}) as Record<string, unknown>;
   const dtype = typeof typeName === 'string' ? dtypeFromSafetensors(typeName) : undefined;
   if (dtype === undefined) throw broken(`${name} has the dtype ${String(typeName)}`);
   const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
-  if (!Array.isArray(shape) || !shape.every(isCount)) throw broken(`${name} has no valid shape`);
+  if (!Array.isArray(shape) || shape.length > MAX_AXES || !shape.every(isCount))
+    throw broken(`${name} has no valid shape`);
+  if (!Number.isSafeInteger(shape.reduce((product, n) => product * Math.max(n, 1), dtypeBytes(dtype))))
+    throw broken(`${name} has more elements than can be counted`);
   if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount))
     throw broken(`${name} has no valid offsets`);
   const [begin, end] = range as [number, number];
-  const bytes = (shape as number[]).reduce((product, n) => product * n, dtypeBytes(dtype));
+  const bytes = shape.reduce((product, n) => product * n, dtypeBytes(dtype));
   if (end - begin !== bytes) throw broken(`${name} should take ${bytes} bytes and takes ${end - begin}`);
   if (start + end > size) throw broken(`${name} ends at byte ${start + end} of ${size}: the file is truncated`);
-  return { dtype, shape: shape as number[], offset: start + begin, bytes };
+  return { dtype, shape, offset: start + begin, bytes };
 }
 
 function readExactly(file: number, target: Uint8Array, position: number, path: string): void {
-  let done = 0;
-  while (done < target.length) {
-    const count = readSync(file, target, done, target.length - done, position + done);
-    if (count === 0) throw new CheckpointError(`${path} ended after ${position + done} bytes: it is truncated.`);
-    done += count;
-  }
+  const count = readFully(file, target, position);
+  if (count < target.length)
+    throw new CheckpointError(`${path} ended after ${position + count} bytes: it is truncated.`);
 }
