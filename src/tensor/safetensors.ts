@@ -136,9 +136,13 @@ function parseHeader(text: string, broken: Broken): Record<string, unknown> {
     throw broken('its header is not JSON');
   }
   if (!isObject(header)) throw broken('its header is not an object');
-  // Of two values with one name, JSON.parse gives the last. Texts are matched whole, so every colon behind one ends a name.
-  let names = 0;
-  for (const [, colon] of text.matchAll(/"(?:[^"\\]+|\\.)*"(\s*:)?/g)) if (colon !== undefined) names++;
+  // Of two values with one name, JSON.parse gives the last. A colon behind the end of a text makes it a name.
+  let [names, inText] = [0, false];
+  for (const [token, colon] of text.matchAll(/\\.|"\s*(:?)/g)) {
+    if (token.startsWith('\\')) continue;
+    if (inText && colon !== '') names++;
+    inText = !inText;
+  }
   const inner = Object.values(header).map((value) => (isObject(value) ? Object.keys(value).length : 0));
   if (names !== inner.reduce((sum, count) => sum + count, inner.length)) throw broken('its header gives a name twice');
   return header;

@@ -99,8 +99,8 @@ describe('a hostile header is refused', () => {
     expect(liveTensors().tensors).toBe(before);
   });
 
-  it('names of a million letters take no time', () => {
-    const name = 'a\\n'.repeat(5e5);
+  it('names of millions of letters take no time', () => {
+    const name = 'a\\n'.repeat(5e6);
     write(`{"${name}":${one}}`);
     expect(scope(() => readSafetensors(path).size)).toBe(1);
   });
