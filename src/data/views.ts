@@ -1,12 +1,14 @@
 import { UsageError } from '../support/errors.js';
 import type { Random } from '../support/random.js';
+import type { Augmentation } from './augment.js';
 import type { Box, Geometry } from './resample.js';
 
 /**
  * How a square picture is cut out of an image; all resizing is bicubic with Pillow's arithmetic.
  *
  * - `random-resized-crop`: torchvision's RandomResizedCrop, then a horizontal flip with probability one half if `flip`.
- *   `scale` is the range of the share of the area, `ratio` that of width / height (3/4 to 4/3 when left out).
+ *   `scale` is the range of the share of the area, `ratio` that of width / height (3/4 to 4/3 when left out). Its colours
+ *   are changed as `augment` says.
  * - `resize`: exactly size x size, aspect not kept (segmentation).
  * - `resize-centre-crop`: short side to `resize`, then the central size x size (classification).
  */
@@ -17,6 +19,7 @@ export type View =
       scale: readonly [number, number];
       ratio?: readonly [number, number];
       flip: boolean;
+      augment?: Augmentation;
     }
   | { kind: 'resize'; size: number }
   | { kind: 'resize-centre-crop'; resize: number; size: number };
@@ -96,6 +99,13 @@ export function checkViews(views: readonly View[]): void {
     if (!(low > 0 && low <= high && high <= 1)) say(`scale must satisfy 0 < low <= high <= 1, not ${low}, ${high}`);
     const [narrow, wide] = view.ratio ?? DEFAULT_RATIO;
     if (!(narrow > 0 && narrow <= wide)) say(`ratio must satisfy 0 < low <= high, not ${narrow}, ${wide}`);
+    for (const [name, part] of Object.entries(view.augment ?? {})) {
+      const { probability } = part as { probability: number };
+      if (!(probability >= 0 && probability <= 1))
+        say(`${name}: the probability must be in [0, 1], not ${probability}`);
+    }
+    const [least, most] = view.augment?.blur?.sigma ?? [0, 0];
+    if (!(least >= 0 && least <= most)) say(`blur: sigma must satisfy 0 <= low <= high, not ${least}, ${most}`);
   });
   if (problems.length > 0) throw new UsageError(`The views cannot be cut:\n${problems.join('\n')}`);
 }

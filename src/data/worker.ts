@@ -1,9 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Random } from '../support/random.js';
 import { boundNursery, collectGarbage } from '../support/steady-memory.js';
+import { drawAugmentation } from './augment.js';
 import type { ImageSource, LabelSource } from './dataset.js';
 import { decodeImage, decodeLabels } from './decode.js';
-import { type Geometry, resampleNearest, resampleRgb } from './resample.js';
+import { applyPixelOperation } from './pixel-operations.js';
+import { type Geometry, type Raster, resampleNearest, resampleRgb } from './resample.js';
 import { type View, viewGeometry } from './views.js';
 
 /** What a worker is told once. */
@@ -84,16 +86,26 @@ async function work(job: Job): Promise<void> {
   parentPort?.postMessage(report);
 }
 
+/** Fills `output` with a view of the image. */
+function cut(image: Raster, view: View, random: Random, output: Uint8Array): Geometry {
+  const geometry = viewGeometry(view, image.width, image.height, random);
+  resampleRgb(image, geometry, output);
+  if (view.kind === 'random-resized-crop' && view.augment !== undefined) {
+    for (const operation of drawAugmentation(view.augment, random)) applyPixelOperation(output, view.size, operation);
+  }
+  return geometry;
+}
+
 async function fill(job: Job, task: Task): Promise<void> {
   const image = await decodeImage(task.image);
-  const random = Random.from(seed, task.position, CROP_STREAM);
   let first: Geometry | undefined;
   let at = task.slot * sampleBytes;
   views.forEach((view, i) => {
-    const geometry = viewGeometry(view, image.width, image.height, random);
-    resampleRgb(image, geometry, new Uint8Array(job.images, at, viewBytes[i]!));
-    at += viewBytes[i]!;
+    // Every view has its own stream: what one of them draws does not move the others. The first one's has no number.
+    const random = Random.from(seed, task.position, CROP_STREAM, ...(i === 0 ? [] : [i]));
+    const geometry = cut(image, view, random, new Uint8Array(job.images, at, viewBytes[i]!));
     first ??= geometry;
+    at += viewBytes[i]!;
   });
   if (job.pixels === undefined || first === undefined) return;
   if (task.labels === undefined) throw new Error('the item has no pixel labels');

@@ -1,4 +1,5 @@
 // B images · N images of all views, view-major · D width · E channels of a projection
+import { type Augmentation, byolAugmentations } from '../../data/augment.js';
 import type { View } from '../../data/views.js';
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import type { EncoderDescription } from '../../models/encoder.js';
@@ -276,15 +277,19 @@ export class MimRefiner implements Method<RefinerBatch> {
 }
 
 function viewsOf({ data }: RefinerConfig): View[] {
-  const view = (size: number, [low, high]: readonly [number, number]): View => ({
+  const byol = data.augmentation === 'byol';
+  const view = (size: number, [low, high]: readonly [number, number], augment: Augmentation): View => ({
     kind: 'random-resized-crop',
     size,
     scale: [low, high],
     flip: true,
+    ...(byol && { augment }),
   });
+  const { global0, global1, local } = byolAugmentations;
   return [
-    ...Array.from({ length: GLOBAL_VIEWS }, () => view(data.imageSize, data.globalScale)),
-    ...Array.from({ length: data.localViews }, () => view(data.localSize, data.localScale)),
+    view(data.imageSize, data.globalScale, global0),
+    view(data.imageSize, data.globalScale, global1),
+    ...Array.from({ length: data.localViews }, () => view(data.localSize, data.localScale, local)),
   ];
 }
 

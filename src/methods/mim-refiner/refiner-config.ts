@@ -112,6 +112,12 @@ export const refinerRecipe = z.strictObject({
       localViews: z.int().nonnegative().default(10).describe('Small views of an image.'),
       localSize: count.default(96).describe('Side of the local views in pixels; a multiple of the patch size.'),
       localScale: scale.default([0.05, 0.25]).describe('Share of the image’s area that a local view covers.'),
+      augmentation: z
+        .enum(['byol', 'minimal'])
+        .default('byol')
+        .describe(
+          'What a view goes through: crop, flip, colours, blur, solarizing as in BYOL, or crop and flip alone.',
+        ),
       workers: count.optional().describe('Decoding threads; by default one less than the cores, at most 8.'),
     })
     .prefault({})

@@ -4,7 +4,7 @@ import { readLabelPng } from '../../../src/data/decode-label-png.js';
 import { type Box, type Geometry, type Raster, resampleNearest, resampleRgb } from '../../../src/data/resample.js';
 import { shortSideTo, viewGeometry } from '../../../src/data/views.js';
 import { Random } from '../../../src/support/random.js';
-import { evalBytes, evalGoldens, evalJson, goldenFile } from './eval-goldens.js';
+import { evalBytes, evalJson, evalPictures, goldenFile, haveEvalGoldens } from './eval-goldens.js';
 
 const square = (size: number): Box => ({ left: 0, top: 0, width: size, height: size });
 const anyDraws = Random.from(0);
@@ -24,9 +24,10 @@ function noise(width: number, height: number): Raster {
   };
 }
 
-describe.skipIf(!evalGoldens)('against Pillow (stored numbers)', () => {
-  const golden = evalGoldens ? evalBytes() : undefined!;
-  const json = evalGoldens
+describe.skipIf(!haveEvalGoldens)('against Pillow (stored numbers)', () => {
+  const golden = haveEvalGoldens ? evalBytes() : undefined!;
+  const picture = haveEvalGoldens ? evalPictures() : undefined!;
+  const json = haveEvalGoldens
     ? evalJson<{
         images: { png: string; jpeg: string; label: string }[];
         sizes: { exact: number[]; short: [number, number]; label: number[] };
@@ -37,10 +38,7 @@ describe.skipIf(!evalGoldens)('against Pillow (stored numbers)', () => {
     : undefined!;
   const expectBytes = (actual: Uint8Array, name: string) =>
     expect(Buffer.compare(actual, golden(name).data), name).toBe(0);
-  const image = (i: number): Raster => {
-    const { data, shape } = golden(`image.${i}.rgb`);
-    return { data, width: shape[1]!, height: shape[0]! };
-  };
+  const image = (i: number): Raster => picture(`image.${i}.rgb`);
 
   it('decodes PNG exactly and JPEG within two levels', async () => {
     for (const [i, files] of json.images.entries()) {
@@ -87,8 +85,7 @@ describe.skipIf(!evalGoldens)('against Pillow (stored numbers)', () => {
   });
 
   it('takes the horizontal pass first', () => {
-    const { data, shape } = golden('tf.order.input');
-    const input = { data, width: shape[1]!, height: shape[0]! };
+    const input = picture('tf.order.input');
     const names = Object.keys(json.keys).filter((name) => /^tf\.order\.\d/.test(name));
     expect(names.length).toBeGreaterThan(0);
     for (const name of names) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkViews, randomCropBox, viewGeometry } from '../../../src/data/views.js';
 import { Random } from '../../../src/support/random.js';
-import { evalGoldens, evalJson } from './eval-goldens.js';
+import { evalJson, haveEvalGoldens } from './eval-goldens.js';
 
 const RATIO = [3 / 4, 4 / 3] as const;
 
@@ -16,7 +16,7 @@ interface CropGolden {
 }
 
 describe('randomCropBox', () => {
-  it.skipIf(!evalGoldens)('gives the published boxes from the published draws', () => {
+  it.skipIf(!haveEvalGoldens)('gives the published boxes from the published draws', () => {
     const cases = evalJson<{ crop_params: CropGolden[] }>().crop_params;
     expect(cases.length).toBeGreaterThan(0);
     for (const { width, height, draws, top, left, crop_height, crop_width } of cases) {
@@ -90,9 +90,18 @@ describe('checkViews', () => {
       checkViews([
         { kind: 'resize', size: 0 },
         { kind: 'resize-centre-crop', resize: 32, size: 64 },
-        { kind: 'random-resized-crop', size: 8, scale: [0.5, 2], ratio: [2, 1], flip: true },
+        {
+          kind: 'random-resized-crop',
+          size: 8,
+          scale: [0.5, 2],
+          ratio: [2, 1],
+          flip: true,
+          augment: { greyscale: { probability: 2 }, blur: { probability: 0.5, sigma: [2, 1] } },
+        },
       ]);
-    expect(bad).toThrow(/view 0.*size[\s\S]*view 1.*resize[\s\S]*view 2.*scale[\s\S]*view 2.*ratio/);
+    expect(bad).toThrow(
+      /view 0.*size[\s\S]*view 1.*resize[\s\S]*view 2.*scale[\s\S]*view 2.*ratio[\s\S]*greyscale.*not 2[\s\S]*sigma.*not 2, 1/,
+    );
     expect(() => checkViews([])).toThrow(/at least one view/);
   });
 });

@@ -1,0 +1,77 @@
+import { blur } from './blur.js';
+import { shiftHue } from './hue.js';
+
+/**
+ * A change of colours or sharpness of an 8-bit RGB picture, with the arithmetic of Pillow, bit for bit.
+ *
+ * `factor` 1 changes nothing; 0 gives black (brightness), the mean grey (contrast), a grey picture (saturation). `shift`
+ * is a part of the colour circle, -0.5 to 0.5. `sigma` is in pixels. `solarize` inverts values from `threshold` on.
+ */
+export type PixelOperation =
+  | { kind: 'brightness' | 'contrast' | 'saturation'; factor: number }
+  | { kind: 'hue'; shift: number }
+  | { kind: 'blur'; sigma: number }
+  | { kind: 'greyscale' }
+  | { kind: 'solarize'; threshold: number };
+
+/** Applies `operation` to a picture of `width` pixels a row, (height, width, 3), in place. */
+export function applyPixelOperation(pixels: Uint8Array, width: number, operation: PixelOperation): void {
+  const { kind } = operation;
+  if (kind === 'brightness') mapValues(pixels, blendTable(0, operation.factor));
+  else if (kind === 'contrast') mapValues(pixels, blendTable(Math.trunc(meanLuma(pixels) + 0.5), operation.factor));
+  else if (kind === 'saturation') saturate(pixels, operation.factor);
+  else if (kind === 'hue') shiftHue(pixels, operation.shift);
+  else if (kind === 'blur') blur(pixels, width, operation.sigma);
+  else if (kind === 'greyscale') greyscale(pixels);
+  else if (kind === 'solarize') mapValues(pixels, solarizeTable(operation.threshold));
+}
+
+function mapValues(pixels: Uint8Array, table: Uint8Array): void {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[pixels[i]!]!;
+}
+
+/** What every value becomes when it is moved away from `base` by `factor`; single precision, rounded towards zero. */
+function blendTable(base: number, factor: number): Uint8Array {
+  const single = Math.fround(factor);
+  return Uint8Array.from({ length: 256 }, (_, value) => blend(base, value, single));
+}
+
+/** @param factor in single precision */
+function blend(base: number, value: number, factor: number): number {
+  const moved = Math.fround(base + Math.fround(factor * (value - base)));
+  return moved <= 0 ? 0 : moved >= 255 ? 255 : Math.trunc(moved);
+}
+
+function solarizeTable(threshold: number): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, value) => (value < threshold ? value : 255 - value));
+}
+
+function meanLuma(pixels: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < pixels.length; i += 3) sum += luma(pixels[i]!, pixels[i + 1]!, pixels[i + 2]!);
+  return sum / (pixels.length / 3);
+}
+
+function saturate(pixels: Uint8Array, factor: number): void {
+  const single = Math.fround(factor);
+  for (let i = 0; i < pixels.length; i += 3) {
+    const grey = luma(pixels[i]!, pixels[i + 1]!, pixels[i + 2]!);
+    pixels[i] = blend(grey, pixels[i]!, single);
+    pixels[i + 1] = blend(grey, pixels[i + 1]!, single);
+    pixels[i + 2] = blend(grey, pixels[i + 2]!, single);
+  }
+}
+
+function greyscale(pixels: Uint8Array): void {
+  for (let i = 0; i < pixels.length; i += 3) {
+    const grey = luma(pixels[i]!, pixels[i + 1]!, pixels[i + 2]!);
+    pixels[i] = grey;
+    pixels[i + 1] = grey;
+    pixels[i + 2] = grey;
+  }
+}
+
+/** Brightness of a colour as Pillow's `convert('L')` has it (ITU-R 601-2, 16-bit fixed point), 0 to 255. */
+function luma(red: number, green: number, blue: number): number {
+  return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16;
+}
