@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { create } from 'tar';
 import { afterAll, describe, expect, it } from 'vitest';
+import { byolAugmentations } from '../../../src/data/augment.js';
 import type { Dataset } from '../../../src/data/dataset.js';
 import { type BrokenImage, type ImageBatch, Loader, type LoaderOptions } from '../../../src/data/loader.js';
 import { openDataset } from '../../../src/data/spec.js';
@@ -88,6 +89,25 @@ describe('Loader', async () => {
     expect(batch).toMatchObject({ viewSizes: [8, 12, 6], viewOffsets: [0, 192, 624], sampleBytes: 732 });
     const [alone] = await all({ dataset: good, views: [views[2]] });
     expect(Buffer.compare(batch!.images.subarray(732 + 624, 2 * 732), alone!.images.subarray(108, 216))).toBe(0);
+  });
+
+  it('gives every view its own random numbers, whatever the others take', async () => {
+    const coloured = { ...CROP, augment: byolAugmentations.global1 };
+    const [alone] = await all({ dataset: good, views: [CROP] });
+    const [plain] = await all({ dataset: good, views: [CROP, CROP, CROP], workers: 3 });
+    const [mixed] = await all({ dataset: good, views: [CROP, coloured, CROP] });
+    const view = (batch: ImageBatch, sample: number, place: number) => {
+      const start = sample * batch.sampleBytes + batch.viewOffsets[place]!;
+      return batch.images.subarray(start, start + 12 * 12 * 3);
+    };
+    let changed = 0;
+    for (let sample = 0; sample < 4; sample++) {
+      expect(Buffer.compare(view(plain!, sample, 0), view(alone!, sample, 0))).toBe(0);
+      expect(Buffer.compare(view(plain!, sample, 2), view(mixed!, sample, 2))).toBe(0);
+      expect(Buffer.compare(view(plain!, sample, 1), view(plain!, sample, 2))).not.toBe(0);
+      changed += Math.abs(Buffer.compare(view(plain!, sample, 1), view(mixed!, sample, 1)));
+    }
+    expect(changed).toBeGreaterThan(0);
   });
 
   it('takes an endless order, works ahead, and closes when the loop is left', async () => {
