@@ -22,8 +22,10 @@ const { metrics, floor: untrained } = await evaluate({
   task: 'segment-knn',
   encoder,
   floor,
-  train: await openDataset('scenes://?split=train&count=64&size=48'),
-  test: await openDataset('scenes://?split=val&count=64&size=48'),
+  data: {
+    train: await openDataset('scenes://?split=train&count=64&size=48'),
+    test: await openDataset('scenes://?split=val&count=64&size=48'),
+  },
   size: 48,
 });
 console.log(`mean IoU ${metrics.miou!.toFixed(1)} %, untrained ${untrained!.miou!.toFixed(1)} %`);

@@ -3,11 +3,10 @@
  * @module
  */
 export { openDataset } from './data/spec.js';
-export { type ClassSeparation, classSeparation } from './evals/class-separation.js';
-export { type ClusterAgreement, clusterAgreement } from './evals/cluster-agreement.js';
-export { evaluate } from './evals/evaluate.js';
-export type { EvaluateOptions, EvaluationResult } from './evals/evaluation.js';
-export { type KMeansOptions, type KMeansResult, kMeans } from './evals/k-means.js';
+export { type ClassSeparation, classSeparation } from './evals/cluster/class-separation.js';
+export { type ClusterAgreement, clusterAgreement } from './evals/cluster/cluster-agreement.js';
+export { type KMeansOptions, type KMeansResult, kMeans } from './evals/cluster/k-means.js';
+export { type EvaluateOptions, type EvaluationResult, evaluate } from './evals/evaluate.js';
 export {
   type EmbedOptions,
   type ImageFeatures,

@@ -47,11 +47,6 @@ export class OptionReader {
     return typeof text === 'string' ? this.oneOf(flagOf(name), text, choices) : undefined;
   }
 
-  /** A positional argument that is one of a few words. */
-  argument<T extends string>(name: string, text: string, choices: readonly T[]): T {
-    return this.oneOf(name, text, choices) ?? choices[0]!;
-  }
-
   /** `cpu`, `cuda`, `cuda:1`, `mps`; whether this machine has it shows later. */
   device(): string | undefined {
     const text = this.raw.device;
@@ -78,6 +73,11 @@ export class OptionReader {
     this.problems.push(`${shown}: expected a file ending in ${endings.join(', ')}, received ${path}`);
   }
 
+  /** Something that no other method checks is wrong. */
+  wrong(problem: string): void {
+    this.problems.push(problem);
+  }
+
   /** @throws UsageError listing everything that is wrong, if anything is. */
   done(command: string): void {
     if (this.problems.length === 0) return;
@@ -97,7 +97,8 @@ export class OptionReader {
   }
 }
 
-function flagOf(name: string): string {
+/** `maxSteps` as `--max-steps`. */
+export function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

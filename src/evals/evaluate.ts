@@ -1,85 +1,108 @@
+import type { z } from 'zod';
+import { describeIssues } from '../config/problems.js';
+import { jsonSchema } from '../config/schema-keys.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkSize } from '../features/extract.js';
-import { DataError, UsageError } from '../support/errors.js';
-import type { EvaluateOptions, EvaluationResult, Judgement } from './evaluation.js';
-import { judgeClassification } from './judge-classification.js';
-import { judgeClusters } from './judge-clusters.js';
-import { judgeSegmentation } from './judge-segmentation.js';
+import type { ImageEncoder } from '../models/encoder.js';
+import { DataError, invariant, UsageError } from '../support/errors.js';
+import { suggestion } from '../support/nearest-name.js';
+import { type EvaluationSettings, withContext } from './evaluation-context.js';
+import type { DataRole, Intervals, Judgement, Metrics, Task } from './task.js';
+import { findTask, type TaskName, type TaskOf, tasks } from './tasks.js';
+
+export interface EvaluateOptions<Name extends TaskName = TaskName> extends EvaluationSettings {
+  readonly task: Name;
+  /** The task's own options (`tessera eval <task> --help`); its defaults unless given. */
+  readonly options?: z.input<TaskOf<Name>['options']>;
+  readonly encoder: ImageEncoder;
+  /** An untrained encoder, judged as well: the floor. */
+  readonly floor?: ImageEncoder | undefined;
+  readonly data: Readonly<Record<keyof TaskOf<Name>['data'], Dataset>>;
+}
+
+/** What an evaluation found, and everything that it depends on. Plain data. */
+export interface EvaluationResult extends Judgement {
+  readonly task: string;
+  /** The same for the untrained encoder. */
+  readonly floor?: Metrics;
+  readonly floorIntervals?: Intervals;
+}
 
 /**
- * Judges a frozen encoder by nearest neighbours, classes of images (`knn`) or of pixels (`segment-knn`), or by how images
- * of a class lie together (`cluster`), with 95 % intervals, and the untrained encoder beside it if given. The caller keeps the encoders. Memory: the features of both
- * data sets (see `extractFeatures`) and a copy of the patches that vote.
+ * Judges a frozen encoder by one of the tasks, with 95 % intervals, and the untrained encoder beside it if given. The
+ * caller keeps the encoders.
  *
- * @throws {UsageError} size, k or search do not fit the data. @throws {DataError} labels are missing or do not match.
+ * @throws {UsageError} size or options do not fit. @throws {DataError} labels are missing or do not match.
  */
-export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { task, encoder, floor, test, size, standardise = false, seed = 0, resamples = 1000 } = options;
+export async function evaluate<Name extends TaskName>(options: EvaluateOptions<Name>): Promise<EvaluationResult> {
+  const task = findTask(options.task);
+  if (task === undefined) {
+    const names = tasks.map(({ name }) => name);
+    throw new UsageError(
+      `Expected one of the tasks ${names.join(', ')}, received ${options.task}${suggestion(options.task, names)}.`,
+    );
+  }
+  const { encoder, floor, size, seed = 0, resamples = 1000 } = options;
+  const own = checkOptions(task, options.options ?? {});
+  const data = options.data as Readonly<Record<DataRole, Dataset>>;
   checkSize(size, encoder.patchSize);
-  checkLabels(options);
-  const judged = await judge(options);
-  const below = floor && (await judge(asFloor(options)));
+  checkLabels(task, data);
+  const judge = (judged: ImageEncoder, prefix: string) =>
+    withContext(options, judged, data, prefix, (context) => task.judge(context, own));
+  const found = await judge(encoder, '');
+  const below = floor && (await judge(floor, 'floor '));
+  for (const name of Object.keys(found.metrics)) invariant(name in task.metrics, `${task.name} gives ${name}`);
   return {
-    task,
-    metrics: judged.metrics,
-    intervals: judged.intervals,
+    task: task.name,
+    metrics: found.metrics,
+    intervals: found.intervals,
     ...(below && { floor: below.metrics, floorIntervals: below.intervals }),
     protocol: {
-      ...(options.task !== 'cluster' && { train: options.train.spec }),
-      test: test.spec,
+      ...Object.fromEntries(rolesOf(task).map((role) => [role, data[role].spec])),
       size,
       patchSize: encoder.patchSize,
-      standardise,
-      ...judged.protocol,
+      ...own,
+      ...found.protocol,
       seed,
       intervals: { percent: 95, method: 'bootstrap over test images, percentiles', resamples },
     },
-    counts: judged.counts,
+    counts: found.counts,
   };
 }
 
-function judge(options: EvaluateOptions): Promise<Judgement> {
-  if (options.task === 'cluster') return judgeClusters(options);
-  return options.task === 'knn' ? judgeClassification(options) : judgeSegmentation(options);
-}
-
-function asFloor(options: EvaluateOptions): EvaluateOptions {
-  const { onProgress } = options;
-  return {
-    ...options,
-    encoder: options.floor!,
-    ...(onProgress && { onProgress: (stage, done, total) => onProgress(`floor ${stage}`, done, total) }),
-  };
-}
-
-/** Says everything at once. */
-function checkLabels(options: EvaluateOptions): void {
-  const { task, test } = options;
-  const sets = options.task === 'cluster' ? [test] : [options.train, test];
-  const need = task === 'segment-knn' ? 'pixel labels' : 'class labels';
-  const has = (set: Dataset) => (task !== 'segment-knn' ? set.classes !== undefined : set.item(0).pixels !== undefined);
-  const without = [...new Set(sets.filter((set) => !has(set)).map((set) => set.spec))];
-  if (without.length > 0) {
-    throw new DataError(
-      `${task} needs ${need}, which ${without.join(' and ')} ${without.length > 1 ? 'lack' : 'lacks'}.`,
-      {
-        hint:
-          task !== 'segment-knn'
-            ? 'Give a folder with one sub-folder per class, or another labelled data set.'
-            : 'Give segmentation:///path?images=…&labels=…, or scenes://.',
-      },
-    );
-  }
-  if (options.task !== 'segment-knn') return;
-  const { train } = options;
-  if (!train.pixelClasses || !test.pixelClasses) return;
-  if (train.pixelClasses.join('\n') === test.pixelClasses.join('\n')) return;
+function checkOptions(task: Task, given: unknown): Record<string, unknown> {
+  const parsed = task.options.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = describeIssues(parsed.error.issues, given, jsonSchema(task.options));
   throw new UsageError(
-    `Expected the same pixel classes in both data sets, received ${train.pixelClasses.length} in ${train.spec} ` +
-      `(${listed(train.pixelClasses)}) and ${test.pixelClasses.length} in ${test.spec} (${listed(test.pixelClasses)}).`,
+    `Options of ${task.name}: ${problems.map(({ path, text }) => `${path.join('.')}: ${text}`).join('; ')}`,
+    { hint: `tessera eval ${task.name} --help shows its options.` },
   );
 }
 
-function listed(names: readonly string[]): string {
-  return names.length > 5 ? `${names.slice(0, 5).join(', ')}, …` : names.join(', ');
+function rolesOf(task: Task): DataRole[] {
+  return Object.keys(task.data) as DataRole[];
+}
+
+/** Says everything at once. */
+function checkLabels(task: Task, data: Readonly<Record<DataRole, Dataset>>): void {
+  const has = {
+    none: () => true,
+    classes: (set: Dataset) => set.classes !== undefined,
+    pixels: (set: Dataset) => set.item(0).pixels !== undefined,
+  };
+  const hints = {
+    none: '',
+    classes: 'Give a folder with one sub-folder per class, or another labelled data set.',
+    pixels: 'Give segmentation:///path?images=…&labels=…, or scenes://.',
+  };
+  const lacking = rolesOf(task).filter((role) => !has[task.data[role]!.labels](data[role]));
+  const [first] = lacking;
+  if (first === undefined) return;
+  const { labels } = task.data[first]!;
+  const specs = [...new Set(lacking.map((role) => data[role].spec))];
+  throw new DataError(
+    `${task.name} needs ${labels === 'pixels' ? 'pixel' : 'class'} labels, which ${specs.join(' and ')} ${specs.length > 1 ? 'lack' : 'lacks'}.`,
+    { hint: hints[labels] },
+  );
 }

@@ -84,6 +84,27 @@ describe('tessera eval', () => {
     expect(stdout).toMatch(/top-1 +\d+\.\d % \(\d+\.\d to \d+\.\d\)/);
   });
 
+  it('compares several models in a table, and in a list of results', () => {
+    const out = temporaryFolder();
+    const models = ['--model', `${published},baseline:colour`, '--size', '32', '--with-floor', '--out', out];
+    const { code, stdout, stderr } = runTessera(['eval', 'cluster', ...models, '--test', test, '--runs', '2']);
+    expect(code, stderr).toBe(0);
+    const [head, ...rows] = stdout.split('\n');
+    expect(head).toMatch(/^cluster +accuracy +NMI +AMI +ARI +silhouette +Davies-Bouldin$/);
+    expect(rows.slice(0, 4).map((row) => /^ *\S+/.exec(row)?.[0])).toEqual([
+      published,
+      '  untrained',
+      'baseline:colour',
+      '*',
+    ]);
+    const { task, results } = JSON.parse(readFileSync(join(out, 'cluster.json'), 'utf8'));
+    expect(task).toBe('cluster');
+    expect(results.map((result: { model: string; floor?: unknown }) => [result.model, 'floor' in result])).toEqual([
+      [published, true],
+      ['baseline:colour', false],
+    ]);
+  });
+
   it('refuses options of the other task, all at once', () => {
     const wrong = ['--search', '--k', '3', '--pooling', 'global', '--distance', 'L2'];
     const { code, stderr } = runTessera([
@@ -98,7 +119,7 @@ describe('tessera eval', () => {
       ...wrong,
     ]);
     expect(code).toBe(2);
-    for (const text of ['--pooling is not an option', 'chooses --k itself', 'chooses --distance itself']) {
+    for (const text of ['--pooling is not an option', '--k: the search chooses k itself', '--distance: the search']) {
       expect(stderr).toContain(text);
     }
   });

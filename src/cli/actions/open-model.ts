@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { engine } from '../../engine/addon.js';
-import { colourBaseline } from '../../evals/baseline-features.js';
+import { colourBaseline } from '../../evals/baseline/colour-baseline.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { loadEncoder } from '../../models/load-encoder.js';
 import { trainedImageSize } from '../../recipes/trained-image-size.js';

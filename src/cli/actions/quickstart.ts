@@ -1,8 +1,7 @@
 import { relative } from 'node:path';
 import { openDataset } from '../../data/spec.js';
-import { colourBaseline } from '../../evals/baseline-features.js';
-import { evaluate } from '../../evals/evaluate.js';
-import type { EvaluationResult } from '../../evals/evaluation.js';
+import { colourBaseline } from '../../evals/baseline/colour-baseline.js';
+import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { loadEncoder } from '../../models/load-encoder.js';
 import { pretrain } from '../../recipes/pretrain.js';
@@ -88,15 +87,15 @@ async function judge(run: RunFolder, step: number, encoder: ImageEncoder, floor:
         last = done;
         progress.update(before + done, stage);
       };
-      const shared = { train, test, size: SIZE, onProgress, ...(task === 'knn' ? { view: 'resize' as const } : {}) };
-      const trained = await evaluate({ task, encoder, floor, ...shared });
+      const shared = { task, data: { train, test }, size: SIZE, onProgress };
+      const options = task === 'knn' ? { view: 'resize' as const } : {};
+      const trained = await evaluate({ ...shared, encoder, floor, options });
       before += last;
       [current, last] = ['', 0];
       const colours = await evaluate({
-        task,
-        encoder: colourBaseline(encoder.patchSize),
         ...shared,
-        ...(task === 'knn' ? { pooling: 'global' as const } : {}),
+        encoder: colourBaseline(encoder.patchSize),
+        options: task === 'knn' ? { ...options, pooling: 'global' as const } : {},
       });
       progress.finish();
       log.append({

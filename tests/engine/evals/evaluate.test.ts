@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../src/data/spec.js';
-import { colourBaseline } from '../../../src/evals/baseline-features.js';
+import { colourBaseline } from '../../../src/evals/baseline/colour-baseline.js';
 import { evaluate } from '../../../src/evals/evaluate.js';
 import * as ops from '../../../src/tensor/ops.generated.js';
 import { liveTensors, scope, Tensor } from '../../../src/tensor/tensor.js';
@@ -36,10 +36,9 @@ describe('evaluate', () => {
       task: 'knn',
       encoder,
       floor: encoder,
-      train,
-      test,
+      data: { train, test },
       size: 32,
-      k: 3,
+      options: { k: 3 },
       resamples: 50,
       workers: 1,
       onProgress: (stage) => stages.add(stage),
@@ -55,7 +54,14 @@ describe('evaluate', () => {
     expect([...stages]).toEqual(['train', 'test', 'floor train', 'floor test']);
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
     expect(liveTensors().tensors).toBe(before);
-    const swapped = evaluate({ task: 'knn', encoder, train: test, test: train, size: 32, k: 3, workers: 1 });
+    const swapped = evaluate({
+      task: 'knn',
+      encoder,
+      data: { train: test, test: train },
+      size: 32,
+      options: { k: 3 },
+      workers: 1,
+    });
     await expect(swapped).rejects.toThrow(/found none of bl/);
   });
 
@@ -64,15 +70,14 @@ describe('evaluate', () => {
     const own = {
       task: 'segment-knn',
       encoder: colourBaseline(8),
-      train: scenes,
-      test: scenes,
+      data: { train: scenes, test: scenes },
       size: 32,
       workers: 1,
     } as const;
-    const same = await evaluate({ ...own, k: 1, resamples: 20 });
+    const same = await evaluate({ ...own, options: { k: 1 }, resamples: 20 });
     expect(same.metrics).toEqual({ miou: 100, pixelAccuracy: 100 });
     expect(same.counts).toMatchObject({ trainImages: 6, testPatches: 96, trainPatches: 96 });
-    const many = await evaluate({ ...own, k: 20, resamples: 200 });
+    const many = await evaluate({ ...own, options: { k: 20 }, resamples: 200 });
     expect(many.metrics.miou).toBeLessThan(100);
     for (const name of ['miou', 'pixelAccuracy']) {
       const [low, high] = many.intervals[name]!;
@@ -85,7 +90,7 @@ describe('evaluate', () => {
     const folder = temporaryFolder();
     await colours(folder, 'train', ['bl'], 2);
     const plain = await openDataset(join(folder, 'train', 'bl'));
-    const common = { encoder: colourBaseline(8), train: plain, test: plain, size: 32 };
+    const common = { encoder: colourBaseline(8), data: { train: plain, test: plain }, size: 32 };
     await expect(evaluate({ task: 'knn', ...common })).rejects.toThrow(/class labels/);
     await expect(evaluate({ task: 'segment-knn', ...common })).rejects.toThrow(/pixel labels/);
     await expect(evaluate({ task: 'knn', ...common, size: 33 })).rejects.toThrow(/multiple of 8/);

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { Loader } from '../../../src/data/loader.js';
 import { openDataset } from '../../../src/data/spec.js';
-import { colourBaseline } from '../../../src/evals/baseline-features.js';
+import { colourBaseline } from '../../../src/evals/baseline/colour-baseline.js';
 import { extractFeatures } from '../../../src/features/extract.js';
 import type { ImageEncoder } from '../../../src/models/encoder.js';
 import { normaliseImages } from '../../../src/models/patches.js';

@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { voteClasses } from '../../../src/evals/knn-classification.js';
-import { labelBlocks, modalLabels, voteLabels } from '../../../src/evals/label-blocks.js';
-import { type Distance, nearestNeighbours } from '../../../src/evals/nearest-neighbours.js';
-import { type SegmentKnnSettings, searchNeighbours, segmentByNeighbours } from '../../../src/evals/segment-knn.js';
-import { countPixels, segmentationMetrics } from '../../../src/evals/segmentation-metrics.js';
-import { fitScaler, standardise_ } from '../../../src/evals/standardise.js';
+import { voteClasses } from '../../../src/evals/knn/knn-classification.js';
+import { type Distance, nearestNeighbours } from '../../../src/evals/knn/nearest-neighbours.js';
+import { fitScaler, standardise_ } from '../../../src/evals/measure/standardise.js';
+import { labelBlocks, modalLabels, voteLabels } from '../../../src/evals/segment/label-blocks.js';
+import {
+  type SegmentKnnSettings,
+  searchNeighbours,
+  segmentByNeighbours,
+} from '../../../src/evals/segment/segment-knn.js';
+import { countPixels, segmentationMetrics } from '../../../src/evals/segment/segmentation-metrics.js';
 import * as ops from '../../../src/tensor/ops.generated.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import { expectClose, goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';

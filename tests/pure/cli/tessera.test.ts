@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { flagOf } from '../../../src/cli/option-reader.js';
+import { tasks } from '../../../src/evals/tasks.js';
 import { lastJson, runTessera, tesseraBinary } from '../../support/run-tessera.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { exampleRun } from '../runs/example-run.js';
@@ -27,7 +29,8 @@ test('--help lists every command, and every command has help with examples', () 
   }
 });
 
-test('--help is fast: it loads commander and light files of ours, nothing else', () => {
+/** Files of ours and packages that a command loads. */
+function loadedFiles(args: readonly string[]): string[] {
   const hooks = `import { writeSync } from 'node:fs';
     export async function resolve(name, context, next) {
       const found = await next(name, context);
@@ -36,13 +39,31 @@ test('--help is fast: it loads commander and light files of ours, nothing else',
     }`;
   const data = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
   const preload = `import { register } from 'node:module'; register(${JSON.stringify(data(hooks))});`;
-  const { stderr } = spawnSync(process.execPath, ['--import', data(preload), tesseraBinary, '--help'], {
+  const { stderr } = spawnSync(process.execPath, ['--import', data(preload), tesseraBinary, ...args], {
     encoding: 'utf8',
   });
-  const files = stderr.split(' ').filter((url) => url.startsWith('file:'));
+  return stderr.split(' ').filter((url) => url.startsWith('file:'));
+}
+
+test('--help is fast: it loads commander and light files of ours, nothing else', () => {
+  const files = loadedFiles(['--help']);
   expect(files.some((url) => url.endsWith('/dist/cli/main.js'))).toBe(true);
   const allowed = /\/(node_modules\/commander|bin|dist\/(cli|support))\//;
   expect(files.filter((url) => !allowed.test(url))).toEqual([]);
+});
+
+test('every task of eval has help with its own options, made without the engine', () => {
+  const files = loadedFiles(['eval', '--help']);
+  const allowed = /\/(node_modules\/(commander|zod)|bin|dist\/(cli|support|config|evals))\//;
+  expect(files.filter((url) => !allowed.test(url))).toEqual([]);
+  expect(tasks.length).toBeGreaterThan(2);
+  for (const task of tasks) {
+    const { code, stdout } = runTessera(['eval', task.name, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Examples:\n  tessera eval ${task.name} --model`);
+    for (const key of Object.keys(task.options.shape)) expect(stdout).toContain(`  ${flagOf(key)}`);
+    for (const role of Object.keys(task.data)) expect(stdout).toContain(`  --${role} <spec>`);
+  }
 });
 
 test.each([
@@ -51,9 +72,10 @@ test.each([
   [['pretrain', 'capi', '--optimizer.lr=3'], 'Values of a recipe are written without dashes: key.path=value'],
   [['pretrain'], "missing required argument 'recipe'"],
   [['convert', 'a', 'b.bin'], 'OUT: expected a file ending in .safetensors, .pth, .pt, .th, received b.bin'],
+  [['eval', 'knm', '--model', 'm', '--train', 'a', '--test', 'b'], 'Did you mean knn?'],
   [
-    ['eval', 'knm', '--model', 'm', '--train', 'a', '--test', 'b'],
-    'expected one of knn, segment-knn, cluster, received knm; did',
+    ['eval', 'knn', '--model', 'm', '--train', 'a', '--test', 'b', '--kk', '3'],
+    'unknown option --kk; did you mean --k?',
   ],
   [['runs', 'compare', 'a'], 'expected two run folders or more, received 1'],
   [['runs', 'show', 'nowhere'], 'no run at nowhere'],

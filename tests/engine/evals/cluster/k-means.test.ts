@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { kMeans } from '../../../src/evals/k-means.js';
-import { liveTensors, Tensor } from '../../../src/tensor/tensor.js';
-import { goldenJson, goldenTensors } from '../../support/goldens.js';
+import { kMeans } from '../../../../src/evals/cluster/k-means.js';
+import { liveTensors, Tensor } from '../../../../src/tensor/tensor.js';
+import { goldenJson, goldenTensors } from '../../../support/goldens.js';
 
 const golden = goldenJson<{ kmeans: { labels: number[]; inertia: number; bestOf100: number } }>('eval_tiny_cluster');
 const tensors = goldenTensors('eval_tiny_cluster');

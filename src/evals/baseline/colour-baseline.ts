@@ -1,10 +1,10 @@
 // B images · Y X rows and columns of patches · G cells of a grid along an axis · D width
 
-import { checkSize } from '../features/extract.js';
-import type { Embedding, ImageEncoder } from '../models/encoder.js';
-import { patchCoordinates } from '../models/patches.js';
-import * as ops from '../tensor/ops.generated.js';
-import { scope, type Tensor } from '../tensor/tensor.js';
+import { checkSize } from '../../features/extract.js';
+import type { Embedding, ImageEncoder } from '../../models/encoder.js';
+import { patchCoordinates } from '../../models/patches.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 
 /** Cells along an axis whose mean colours describe an image. */
 const GRID = 4;

@@ -1,7 +1,7 @@
 // Q queries · T training rows · D width · K neighbours of a query
-import { ShapeError, UsageError } from '../support/errors.js';
-import * as ops from '../tensor/ops.generated.js';
-import { scope, type Tensor } from '../tensor/tensor.js';
+import { ShapeError, UsageError } from '../../support/errors.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 
 /** How near two features are: 1 - cos of their angle, or the Euclidean distance. */
 export type Distance = 'cosine' | 'L2';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapIntervals } from '../../../src/evals/bootstrap.js';
-import { Random } from '../../../src/support/random.js';
+import { bootstrapIntervals } from '../../../../src/evals/measure/bootstrap.js';
+import { Random } from '../../../../src/support/random.js';
 
 /** The mean of values over images that count several times. */
 function meanOf(values: readonly number[]) {

@@ -1,7 +1,7 @@
 // N samples · D width · K classes · C samples of a chunk
-import { ShapeError } from '../support/errors.js';
-import * as ops from '../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../tensor/tensor.js';
+import { ShapeError } from '../../support/errors.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 
 /** How far apart classes lie in a feature space, by Euclidean distances. */
 export interface ClassSeparation {

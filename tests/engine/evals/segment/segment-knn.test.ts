@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { labelBlocks, modalLabels, voteLabels } from '../../../src/evals/label-blocks.js';
-import { type SegmentKnnSettings, segmentByNeighbours } from '../../../src/evals/segment-knn.js';
-import { countPixels, segmentationMetrics } from '../../../src/evals/segmentation-metrics.js';
-import { Random } from '../../../src/support/random.js';
-import { liveTensors, Tensor } from '../../../src/tensor/tensor.js';
+import { labelBlocks, modalLabels, voteLabels } from '../../../../src/evals/segment/label-blocks.js';
+import { type SegmentKnnSettings, segmentByNeighbours } from '../../../../src/evals/segment/segment-knn.js';
+import { countPixels, segmentationMetrics } from '../../../../src/evals/segment/segmentation-metrics.js';
+import { Random } from '../../../../src/support/random.js';
+import { liveTensors, Tensor } from '../../../../src/tensor/tensor.js';
 
 const made: Tensor[] = [];
 afterEach(() => {

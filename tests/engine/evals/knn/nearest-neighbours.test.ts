@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { classificationMetrics, voteClasses } from '../../../src/evals/knn-classification.js';
-import { nearestNeighbours } from '../../../src/evals/nearest-neighbours.js';
-import { ShapeError, UsageError } from '../../../src/support/errors.js';
-import { liveTensors, Tensor } from '../../../src/tensor/tensor.js';
+import { voteClasses } from '../../../../src/evals/knn/knn-classification.js';
+import { nearestNeighbours } from '../../../../src/evals/knn/nearest-neighbours.js';
+import { classificationMetrics } from '../../../../src/evals/measure/classification-metrics.js';
+import { ShapeError, UsageError } from '../../../../src/support/errors.js';
+import { liveTensors, Tensor } from '../../../../src/tensor/tensor.js';
 
 const COSINE = {
   indices: [

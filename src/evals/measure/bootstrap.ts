@@ -1,4 +1,4 @@
-import { Random } from '../support/random.js';
+import { Random } from '../../support/random.js';
 
 /** Separates these random numbers from those of other users of the same seed: "boot". */
 const STREAM = 0x626f6f74;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { optimalAssignment } from '../../../src/evals/optimal-assignment.js';
-import { Random } from '../../../src/support/random.js';
+import { optimalAssignment } from '../../../../src/evals/cluster/optimal-assignment.js';
+import { Random } from '../../../../src/support/random.js';
 
 /** The least cost over all assignments, by trying them. */
 function least(cost: number[][], row = 0, used = 0, skips = Math.max(0, cost.length - cost[0]!.length)): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { classSeparation } from '../../../src/evals/class-separation.js';
-import { liveTensors, Tensor } from '../../../src/tensor/tensor.js';
-import { goldenJson, goldenTensors } from '../../support/goldens.js';
+import { classSeparation } from '../../../../src/evals/cluster/class-separation.js';
+import { liveTensors, Tensor } from '../../../../src/tensor/tensor.js';
+import { goldenJson, goldenTensors } from '../../../support/goldens.js';
 
 interface Golden {
   labels: number[];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { clusterAgreement, correctlyClustered } from '../../../src/evals/cluster-agreement.js';
-import { Random } from '../../../src/support/random.js';
+import { clusterAgreement, correctlyClustered } from '../../../../src/evals/cluster/cluster-agreement.js';
+import { Random } from '../../../../src/support/random.js';
 
 interface Golden {
   labels: number[];
@@ -10,7 +10,7 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(new URL('../../goldens/eval_tiny_cluster.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../goldens/eval_tiny_cluster.json', import.meta.url), 'utf8'),
 ) as Golden;
 
 describe('clusterAgreement', () => {

@@ -1,8 +1,8 @@
 // N samples · D width · K clusters · C samples of a chunk
-import { UsageError } from '../support/errors.js';
-import { Random } from '../support/random.js';
-import * as ops from '../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../tensor/tensor.js';
+import { UsageError } from '../../support/errors.js';
+import { Random } from '../../support/random.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 
 export interface KMeansOptions {
   /** Number of clusters K, 1 to N. */

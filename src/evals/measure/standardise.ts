@@ -1,6 +1,6 @@
 // N rows · D width
-import * as ops from '../tensor/ops.generated.js';
-import { scope, type Tensor } from '../tensor/tensor.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 
 /** Mean and deviation of each feature, float32 (1, D); the caller disposes of them. */
 export interface Scaler {
@@ -25,8 +25,17 @@ export function fitScaler(rows_ND: Tensor): Scaler {
   });
 }
 
-/** Standardises rows (N, D) in place, so that large sets are not held twice. */
+/** Standardises rows (N, D) in place, for copies. */
 export function standardise_(rows_ND: Tensor, scaler: Scaler): void {
   ops.sub_(rows_ND, scaler.mean_1D);
   ops.div_(rows_ND, scaler.scale_1D);
+}
+
+/** Rows (N, D) standardised; the caller disposes of them. */
+export function standardised(rows_ND: Tensor, scaler: Scaler): Tensor {
+  return scope(() => {
+    const copy_ND = ops.sub(rows_ND, scaler.mean_1D);
+    ops.div_(copy_ND, scaler.scale_1D);
+    return copy_ND;
+  });
 }

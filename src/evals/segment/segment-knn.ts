@@ -1,13 +1,13 @@
 // N images · R patches of all images, image by image · T training patches that vote · A pixels of a patch · D width
-import { UsageError } from '../support/errors.js';
-import { legacyPermutation } from '../support/numpy-random.js';
-import { Random } from '../support/random.js';
-import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
+import { UsageError } from '../../support/errors.js';
+import { legacyPermutation } from '../../support/numpy-random.js';
+import { Random } from '../../support/random.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, Tensor } from '../../tensor/tensor.js';
+import { type Distance, nearestNeighbours } from '../knn/nearest-neighbours.js';
+import { fitScaler, type Scaler, standardise_, standardised } from '../measure/standardise.js';
 import { modalLabels, voteLabels } from './label-blocks.js';
-import { type Distance, nearestNeighbours } from './nearest-neighbours.js';
 import { countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
-import { fitScaler, standardise_ } from './standardise.js';
 
 /** Separates these random numbers from those of other users of the same seed: "cap ". */
 const CAP_STREAM = 0x63617020;
@@ -64,8 +64,6 @@ export interface SegmentKnnResult {
  * ignored one, for neighbours hold some ignored pixels). Source: CAPI eval_segmentation.py (reference section 7.1), which has no
  * limit on training patches.
  *
- * Standardising changes the patches of `train` and `test` in place.
- *
  * @throws {UsageError} a search with fewer than 10 training images; fewer voting patches than neighbours.
  */
 export function segmentByNeighbours(
@@ -75,11 +73,12 @@ export function segmentByNeighbours(
 ): SegmentKnnResult {
   const validation = settings.choice === 'search' ? validationImages(train.images, settings.seed) : [];
   const training = [...Array(train.images).keys()].filter((image) => !validation.includes(image));
-  if (settings.standardise) standardiseAll(train, test, training);
-  const search = settings.choice === 'search' ? searchNeighbours(train, training, validation, settings) : undefined;
-  const { k, distance } = settings.choice === 'search' ? bestOf(search!) : settings.choice;
-  const support = makeSupport(train, [...training, ...validation], settings);
-  try {
+  return scope(() => {
+    const scaler = settings.standardise ? fitTo(train, training) : undefined;
+    const search =
+      settings.choice === 'search' ? searchNeighbours(train, training, validation, settings, scaler) : undefined;
+    const { k, distance } = settings.choice === 'search' ? bestOf(search!) : settings.choice;
+    const support = makeSupport(train, [...training, ...validation], settings, scaler);
     return {
       choice: { k, distance },
       ...(search && { search }),
@@ -87,9 +86,7 @@ export function segmentByNeighbours(
       candidates: support.candidates,
       counts: countTestPixels(support, test, distance, [k], settings)[0]!,
     };
-  } finally {
-    support.rows_TD.dispose();
-  }
+  });
 }
 
 /** The patches that vote. */
@@ -99,6 +96,8 @@ interface Support {
   readonly blocks: Uint8Array;
   /** Patches without an ignored modal label, before sampling. */
   readonly candidates: number;
+  /** What the rows were standardised with. */
+  readonly scaler: Scaler | undefined;
 }
 
 function validationImages(images: number, seed: number): number[] {
@@ -112,29 +111,27 @@ function validationImages(images: number, seed: number): number[] {
 }
 
 /**
- * The published grid (k outer) scored on `validation`, images of `train`, by the other images.
- * Features are taken as they are.
+ * The published grid (k outer) scored on `validation`, images of `train`, by the other images; all standardised with
+ * `scaler`, where it is given.
  */
 export function searchNeighbours(
   train: LabelledPatches,
   training: readonly number[],
   validation: readonly number[],
   settings: SegmentKnnSettings,
+  scaler?: Scaler,
 ): NeighbourScore[] {
-  const support = makeSupport(train, training, settings);
-  const area = areaOf(train);
-  const rows = rowsOf(train, validation);
-  const patches_RD = pick(train, rows);
-  const held = { images: validation.length, patches_RD, blocks: pickBlocks(train.blocks, rows, area) };
-  try {
+  return scope(() => {
+    const support = makeSupport(train, training, settings, scaler);
+    const area = areaOf(train);
+    const rows = rowsOf(train, validation);
+    const blocks = pickBlocks(train.blocks, rows, area);
+    const held = { images: validation.length, patches_RD: pick(train.patches_RD, rows), blocks };
     const scores = GRID.distance.map((distance) =>
       countTestPixels(support, held, distance, GRID.k, settings).map((counts) => segmentationMetrics(counts).miou),
     );
     return GRID.k.flatMap((k, i) => GRID.distance.map((distance, j) => ({ k, distance, miou: scores[j]![i]! })));
-  } finally {
-    support.rows_TD.dispose();
-    patches_RD.dispose();
-  }
+  });
 }
 
 /** The first of the best. */
@@ -142,16 +139,17 @@ function bestOf(scores: readonly NeighbourScore[]): NeighbourScore {
   return scores.reduce((best, next) => (next.miou > best.miou ? next : best));
 }
 
-function standardiseAll(train: LabelledPatches, test: LabelledPatches, training: readonly number[]): void {
-  scope(() => {
-    const whole = training.length === train.images;
-    const scaler = fitScaler(whole ? train.patches_RD : pick(train, rowsOf(train, training)));
-    standardise_(train.patches_RD, scaler);
-    standardise_(test.patches_RD, scaler);
-  });
+function fitTo(train: LabelledPatches, images: readonly number[]): Scaler {
+  const whole = images.length === train.images;
+  return scope(() => fitScaler(whole ? train.patches_RD : pick(train.patches_RD, rowsOf(train, images))));
 }
 
-function makeSupport(train: LabelledPatches, images: readonly number[], settings: SegmentKnnSettings): Support {
+function makeSupport(
+  train: LabelledPatches,
+  images: readonly number[],
+  settings: SegmentKnnSettings,
+  scaler: Scaler | undefined,
+): Support {
   const area = areaOf(train);
   const modal = modalLabels(train.blocks, area);
   const kept = rowsOf(train, images).filter((row) => !settings.ignored.has(modal[row]!));
@@ -161,7 +159,9 @@ function makeSupport(train: LabelledPatches, images: readonly number[], settings
   const random = Random.from(settings.seed, CAP_STREAM);
   const limit = settings.maxTrainPatches;
   const rows = candidates > limit ? random.shuffle(kept, limit).slice(0, limit).sort() : kept;
-  return { rows_TD: pick(train, rows), blocks: pickBlocks(train.blocks, rows, area), candidates };
+  const rows_TD = pick(train.patches_RD, rows);
+  if (scaler) standardise_(rows_TD, scaler);
+  return { rows_TD, blocks: pickBlocks(train.blocks, rows, area), candidates, scaler };
 }
 
 /** Predicts the test patches, some images at a time, and counts the pixels of every image: one list for each of `ks`. */
@@ -180,7 +180,8 @@ function countTestPixels(
   for (let image = 0; image < test.images; image += step) {
     const images = Math.min(step, test.images - image);
     const { indices } = scope(() => {
-      const queries = ops.narrow(test.patches_RD, 0, image * perImage, images * perImage);
+      const rows_RD = ops.narrow(test.patches_RD, 0, image * perImage, images * perImage);
+      const queries = support.scaler ? standardised(rows_RD, support.scaler) : rows_RD;
       return nearestNeighbours(queries, support.rows_TD, { k: most, distance, device });
     });
     ks.forEach((k, at) => {
@@ -211,8 +212,8 @@ function rowsOf(train: LabelledPatches, images: readonly number[]): Int32Array {
   return rows;
 }
 
-function pick(train: LabelledPatches, rows: Int32Array): Tensor {
-  return scope(() => ops.indexSelect(train.patches_RD, 0, Tensor.from(rows, [rows.length])));
+function pick(patches_RD: Tensor, rows: Int32Array): Tensor {
+  return scope(() => ops.indexSelect(patches_RD, 0, Tensor.from(rows, [rows.length])));
 }
 
 function pickBlocks(blocks: Uint8Array, rows: Int32Array, area: number): Uint8Array {

@@ -1,0 +1,78 @@
+import type { EvaluationResult } from '../../evals/evaluate.js';
+import type { MetricInfo, Task } from '../../evals/task.js';
+import { findTask } from '../../evals/tasks.js';
+import { tableText } from '../../support/table-text.js';
+import { cardText } from '../output.js';
+
+/** What was found of a model. */
+export type ModelResult = EvaluationResult & { readonly model: string; readonly weights: 'student' | 'teacher' };
+
+/** What was found, for people: a card of one model, a table of several. */
+export function evaluationCard(results: readonly ModelResult[], path: string | undefined): string {
+  const [first] = results as [ModelResult];
+  const task = findTask(first.task)!;
+  return results.length === 1 ? modelCard(task, first, path) : comparison(task, results, path);
+}
+
+function modelCard(task: Task, result: ModelResult, path: string | undefined): string {
+  const { metrics, intervals, floor, floorIntervals } = result;
+  return cardText(`${task.name} · ${nameOf(result)}`, [
+    ...Object.entries(metrics).map(([name, value]): [string, string] => {
+      const info = task.metrics[name]!;
+      const beside = floor ? `; untrained ${metricText(info, floor[name]!, floorIntervals?.[name])}` : '';
+      return [info.name, `${metricText(info, value, intervals[name])}${beside}`];
+    }),
+    ...facts(result, path),
+  ]);
+}
+
+/** A row for each model, and for the untrained one where it was judged; `*` marks the best of a column. */
+function comparison(task: Task, results: readonly ModelResult[], path: string | undefined): string {
+  const names = Object.keys(task.metrics).filter((name) => results.some(({ metrics }) => name in metrics));
+  const best = names.map((name) => {
+    const { better } = task.metrics[name]!;
+    return Math[better === 'higher' ? 'max' : 'min'](...results.flatMap(({ metrics }) => metrics[name] ?? []));
+  });
+  const rows = results.flatMap((result) => {
+    const cells = names.map((name, i) => {
+      const value = result.metrics[name];
+      if (value === undefined) return '-';
+      return `${metricText(task.metrics[name]!, value, result.intervals[name])}${value === best[i] ? ' *' : ''}`;
+    });
+    const { floor, floorIntervals } = result;
+    const below = floor && names.map((name) => metricText(task.metrics[name]!, floor[name]!, floorIntervals?.[name]));
+    return [[nameOf(result), ...cells], ...(below ? [['  untrained', ...below]] : [])];
+  });
+  const [first] = results as [ModelResult];
+  const table = tableText([task.name, ...names.map((name) => task.metrics[name]!.name)], rows);
+  return cardText(`${table}\n* the best`, facts(first, path));
+}
+
+function facts({ counts, protocol }: ModelResult, path: string | undefined): [string, string | undefined][] {
+  const sets = [counts.trainImages && `${counts.trainImages} train`, counts.testImages && `${counts.testImages} test`];
+  const unreadable = counts.brokenImages ? `, ${counts.brokenImages} unreadable` : '';
+  return [
+    ['images', `${sets.filter(Boolean).join(', ')}${unreadable}`],
+    ['settings', settingsText(protocol)],
+    ['written', path],
+  ];
+}
+
+/** The plain values of the protocol; data, seed and what is long are in the JSON. */
+function settingsText(protocol: Readonly<Record<string, unknown>>): string {
+  const left = new Set(['train', 'test', 'seed', 'intervals']);
+  return Object.entries(protocol)
+    .filter(([name, value]) => !left.has(name) && typeof value !== 'object' && value !== undefined)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}
+
+function nameOf({ model, weights }: ModelResult): string {
+  return `${model}${weights === 'student' ? ' (student)' : ''}`;
+}
+
+function metricText({ unit }: MetricInfo, value: number, interval: readonly [number, number] | undefined): string {
+  const text = (number: number) => number.toFixed(unit === '%' ? 1 : 2);
+  const range = interval ? ` (${text(interval[0])} to ${text(interval[1])})` : '';
+  return `${text(value)}${unit === '%' ? ' %' : ''}${range}`;
+}

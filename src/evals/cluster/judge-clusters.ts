@@ -1,0 +1,60 @@
+// N images · D width
+import { UsageError } from '../../support/errors.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
+import { bootstrapIntervals } from '../measure/bootstrap.js';
+import { pooledKind } from '../measure/pooling-options.js';
+import { fitScaler, standardised } from '../measure/standardise.js';
+import type { EvaluationContext, Judgement } from '../task.js';
+import { classSeparation } from './class-separation.js';
+import { clusterAgreement, correctlyClustered } from './cluster-agreement.js';
+import type { ClusterOptions } from './cluster-options.js';
+import { kMeans } from './k-means.js';
+
+/**
+ * Agreement of k-means clusters with the classes of the test images, and how far apart these classes lie. Percentages, but
+ * for the Davies-Bouldin index. Source: MIM-Refiner, appendix on clustering, which uses mini-batches and 100 runs.
+ *
+ * @throws {UsageError} there are fewer than two classes, or not more images than clusters.
+ */
+export async function judgeClusters(context: EvaluationContext<'test'>, options: ClusterOptions): Promise<Judgement> {
+  const kind = pooledKind(options.pooling);
+  const found = await context.features('test', { view: options.view, kinds: [kind] });
+  const { labels, count, broken } = found;
+  const classes = new Set(labels).size;
+  const { clusters = classes } = options;
+  if (classes < 2 || count <= Math.max(classes, clusters)) {
+    throw new UsageError(
+      `Expected images of at least two classes, and more images than clusters, received ${count} images of ${classes} classes for ${clusters} clusters.`,
+    );
+  }
+  return scope(() => {
+    const raw_ND = found[`${kind}_ND`]!;
+    const features_ND = options.standardise ? standardised(raw_ND, fitScaler(raw_ND)) : raw_ND;
+    return {
+      ...judgeFeatures(features_ND, labels, { ...context, ...options, clusters }),
+      counts: { testImages: count, brokenImages: broken.length, classes },
+    };
+  });
+}
+
+function judgeFeatures(
+  features_ND: Tensor,
+  labels: Int32Array,
+  { clusters, runs, seed, resamples }: Record<'clusters' | 'runs' | 'seed' | 'resamples', number>,
+): Omit<Judgement, 'counts'> {
+  const best = kMeans(features_ND, { clusters, runs, seed });
+  const { accuracy, nmi, ami, ari } = clusterAgreement(labels, best.clusters);
+  const { silhouette, daviesBouldin } = classSeparation(features_ND, labels);
+  const right = correctlyClustered(labels, best.clusters);
+  const share = (weights: Uint32Array) => right.reduce((sum, value, i) => sum + value * weights[i]!, 0) / labels.length;
+  const shares = { accuracy, nmi, ami, ari, silhouette };
+  const percentages = Object.fromEntries(Object.entries(shares).map(([name, value]) => [name, 100 * value]));
+  return {
+    metrics: { ...percentages, daviesBouldin },
+    intervals: bootstrapIntervals(labels.length, (weights) => ({ accuracy: 100 * share(weights) }), {
+      seed,
+      resamples,
+    }),
+    protocol: { clusters, method: 'k-means++, Lloyd', inertia: best.inertia },
+  };
+}

@@ -1,0 +1,110 @@
+import type { z } from 'zod';
+import type { Dataset } from '../data/dataset.js';
+import type { EvaluationView, FeatureKind, Features } from '../features/extract.js';
+import type { ImageEncoder } from '../models/encoder.js';
+import type { Interval } from './measure/bootstrap.js';
+
+/** The data sets of an evaluation by what they are for; each is an option of the command line. */
+export type DataRole = 'train' | 'test';
+
+/** What a task wants of a data set. */
+export interface DataNeed {
+  /** Labels that every image must have. */
+  readonly labels: 'none' | 'classes' | 'pixels';
+  /** For `--help`: what these images are for. */
+  readonly help: string;
+}
+
+/** The data sets that a task judges on. */
+export type DataNeeds = Readonly<Partial<Record<DataRole, DataNeed>>>;
+
+/** A number that a task finds. */
+export interface MetricInfo {
+  /** For people: `top-1`. */
+  readonly name: string;
+  /** `%`, or nothing where the number is no percentage. */
+  readonly unit: '%' | '';
+  readonly better: 'higher' | 'lower';
+}
+
+/** Metrics by name; the first is the one to compare by. Percentages but where the task says otherwise. */
+export type Metrics = Readonly<Record<string, number>>;
+/** 95 % bootstrap intervals over test images, by the name of the metric; not every metric has one. */
+export type Intervals = Readonly<Record<string, Interval>>;
+
+/** What was found of one encoder. Plain data. */
+export interface Judgement {
+  readonly metrics: Metrics;
+  readonly intervals: Intervals;
+  /** Settings beyond the options, or other than these: what was chosen. */
+  readonly protocol: Readonly<Record<string, unknown>>;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Which features a task wants of a data set. */
+export interface FeatureRequest {
+  readonly view: EvaluationView;
+  /** At least one. */
+  readonly kinds: readonly FeatureKind[];
+  /** Also the pixel labels (false). */
+  readonly pixels?: boolean;
+}
+
+/** What a task judges, and with what. */
+export interface EvaluationContext<Role extends DataRole = DataRole> {
+  readonly encoder: ImageEncoder;
+  readonly data: Readonly<Record<Role, Dataset>>;
+  /** Side of the images in pixels, a multiple of the patch size. */
+  readonly size: number;
+  /** Where the encoder is. */
+  readonly device: string;
+  /** Seed of everything drawn. */
+  readonly seed: number;
+  /** Resamples behind an interval. */
+  readonly resamples: number;
+  /** Images embedded at once. */
+  readonly batchSize: number;
+  /** Decoding threads. */
+  readonly workers: number;
+  /**
+   * Frozen features of one of the data sets, extracted once. They are shared: never change or dispose of them.
+   * @throws as `extractFeatures`.
+   */
+  features(role: Role, what: FeatureRequest): Promise<Features>;
+  /** Tells how far a stage of the work is; `unit` is `images` unless given. */
+  progress(stage: string, done: number, total: number, unit?: string): void;
+}
+
+/**
+ * A way to judge an encoder. The definition needs no engine: command line, help and checks of recipes are made from it;
+ * `judge` loads what does the work.
+ */
+export interface Task<
+  Name extends string = string,
+  Schema extends z.ZodObject = z.ZodObject,
+  Data extends DataNeeds = DataNeeds,
+> {
+  readonly name: Name;
+  /** A few words for the list of tasks. */
+  readonly summary: string;
+  /** What is measured, how, and where the protocol is from, in a few sentences. */
+  readonly description: string;
+  /** Command lines after `tessera eval <name>`. */
+  readonly examples: readonly string[];
+  /**
+   * The task's own options, each with description and default; they become options of the command line, `maxPatches` as
+   * `--max-patches`. Values: booleans, numbers, texts, literals, or lists of these.
+   */
+  readonly options: Schema;
+  readonly data: Data;
+  /** Every metric that `judge` may give, in the order to show. */
+  readonly metrics: Readonly<Record<string, MetricInfo>>;
+  judge(context: EvaluationContext<keyof Data & DataRole>, options: z.output<Schema>): Promise<Judgement>;
+}
+
+/** A task with the types of its options kept. */
+export function defineTask<const Name extends string, Schema extends z.ZodObject, Data extends DataNeeds>(
+  task: Task<Name, Schema, Data>,
+): Task<Name, Schema, Data> {
+  return task;
+}

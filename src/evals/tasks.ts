@@ -1,0 +1,17 @@
+import { cluster } from './cluster/cluster-task.js';
+import { knn } from './knn/knn-task.js';
+import { segmentKnn } from './segment/segment-knn-task.js';
+import type { Task } from './task.js';
+
+/** Every way to judge an encoder, in the order of `tessera eval --help`. */
+export const tasks = [knn, segmentKnn, cluster] as const;
+
+type AnyTask = (typeof tasks)[number];
+export type TaskName = AnyTask['name'];
+/** The definition of a task, with its options. */
+export type TaskOf<Name extends TaskName> = Extract<AnyTask, { readonly name: Name }>;
+
+/** The task of that name, if there is one. */
+export function findTask(name: string): Task | undefined {
+  return (tasks as readonly Task[]).find((task) => task.name === name);
+}
