@@ -1,27 +1,88 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node } from 'yaml';
 import { ConfigError, UsageError } from '../support/errors.js';
+import { findRecipe } from './find-recipe.js';
 import { readYaml } from './yaml-source.js';
 
-/** A recipe as it was written: plain values, and the line of every key for messages. */
+/** Where a key was written: the file, and the line from 1 of the key or of the nearest section around it that there is. */
+export type Place = { readonly file: string; readonly line: number | undefined };
+
+/** A recipe as it was written: plain values, and the place of every key for messages. */
 export type RecipeTree = {
   readonly file: string;
   readonly values: Readonly<Record<string, unknown>>;
-  /** Line (from 1) of the key at `path`, or of the nearest section around it that the recipe has. */
-  readonly line: (path: readonly PropertyKey[]) => number | undefined;
+  readonly place: (path: readonly PropertyKey[]) => Place;
 };
 
 /**
- * Reads a recipe: YAML 1.2 with a map at its root. An empty file is an empty recipe.
+ * Reads a recipe: YAML 1.2 with a map at its root. An empty file is an empty recipe. `extends: NAME` takes everything that
+ * the recipe does not say from another one, a file beside it or one that comes with Tessera.
  *
- * @throws ConfigError listing every syntax error and duplicate key with `file:line`.
- * @throws UsageError if the file cannot be read.
+ * @throws ConfigError listing every syntax error and duplicate key with `file:line`; recipes that extend each other.
+ * @throws UsageError if a file cannot be read.
  */
 export function readRecipe(path: string): RecipeTree {
-  return parseRecipe(readText(path), path);
+  return readExtended(path, []);
 }
 
-/** The same from text; `file` is the name that messages give. */
+function readExtended(path: string, extending: readonly string[]): RecipeTree {
+  const chain = [...extending, path];
+  if (extending.some((earlier) => resolve(earlier) === resolve(path)))
+    throw new ConfigError(`Recipes must not extend each other: ${chain.join(' extends ')}`, {
+      hint: 'Remove one of the extends lines.',
+    });
+  const recipe = parseRecipe(readText(path), path);
+  const { extends: base, ...values } = recipe.values;
+  if (base === undefined) return recipe;
+  if (typeof base !== 'string')
+    throw new ConfigError(`${path}: extends: expected the name or path of a recipe, received ${JSON.stringify(base)}`, {
+      hint: 'For example extends: refine-mae-l16.',
+    });
+  return extendRecipe(readExtended(findBase(base, path), chain), { ...recipe, values });
+}
+
+function findBase(name: string, extending: string): string {
+  const beside = ['', '.yaml', '.yml'].map((ending) => resolve(dirname(extending), name + ending));
+  return beside.find((file) => existsSync(file)) ?? findRecipe(name);
+}
+
+/** A recipe with what another one adds or changes: sections are joined, everything else is replaced. */
+function extendRecipe(base: RecipeTree, own: RecipeTree): RecipeTree {
+  return {
+    file: own.file,
+    values: joinSections(base.values, own.values),
+    place: (path) => (hasKey(own.values, path) || !hasKey(base.values, path) ? own : base).place(path),
+  };
+}
+
+function joinSections(base: Readonly<Record<string, unknown>>, own: Readonly<Record<string, unknown>>) {
+  const joined = { ...base };
+  for (const [key, value] of Object.entries(own)) {
+    const before = base[key];
+    joined[key] = isSection(before) && isSection(value) ? joinSections(before, value) : value;
+  }
+  return joined;
+}
+
+function hasKey(values: unknown, path: readonly PropertyKey[]): boolean {
+  const [key, ...rest] = path;
+  if (key === undefined) return true;
+  return typeof values === 'object' && values !== null && Object.hasOwn(values, key)
+    ? hasKey((values as Record<PropertyKey, unknown>)[key], rest)
+    : false;
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A recipe that was never a file: its values, under the name that messages give. */
+export function recipeInCode(values: RecipeTree['values'], file: string): RecipeTree {
+  return { file, values, place: () => ({ file, line: undefined }) };
+}
+
+/** A single recipe from text; `file` is the name that messages give. */
 export function parseRecipe(text: string, file: string): RecipeTree {
   const lines = new LineCounter();
   const { document, values, problems } = readYaml(text, lines);
@@ -38,7 +99,7 @@ export function parseRecipe(text: string, file: string): RecipeTree {
     });
   }
   const recipe = (values ?? {}) as Record<string, unknown>;
-  return { file, values: recipe, line: (key) => lineOf(document, lines, key) };
+  return { file, values: recipe, place: (key) => ({ file, line: lineOf(document, lines, key) }) };
 }
 
 function readText(path: string): string {

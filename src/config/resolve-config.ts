@@ -78,8 +78,8 @@ function configError(problems: readonly Problem[], recipe: RecipeTree, overridde
   const lines = problems.map((problem) => {
     const path = problem.path.map(String);
     const typed = path.some((_, index) => overridden.has(path.slice(0, index + 1).join('.')));
-    const line = typed ? undefined : recipe.line(problem.path);
-    const place = typed ? 'command line' : line === undefined ? recipe.file : `${recipe.file}:${line}`;
+    const { file, line } = typed ? { file: 'command line', line: undefined } : recipe.place(problem.path);
+    const place = line === undefined ? file : `${file}:${line}`;
     const order = typed ? Number.POSITIVE_INFINITY : (line ?? 0);
     return { place, order, text: `${path.join('.') || 'recipe'}: ${problem.text}` };
   });

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { RecipeTree } from '../config/recipe.js';
 import type { capiRecipe } from '../methods/capi/capi-config.js';
 
 /** A recipe in code: the keys of a recipe file, checked by the compiler; what is left out has the published default. */
@@ -13,9 +12,4 @@ export type Recipe = z.input<typeof capiRecipe>;
  */
 export function defineRecipe(recipe: Recipe): Recipe {
   return recipe;
-}
-
-/** A recipe in code as a recipe file would be read. */
-export function recipeTree(recipe: Recipe): RecipeTree {
-  return { file: 'the recipe in code', values: recipe, line: () => undefined };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { configYaml, readConfigLeaves } from '../config/config-yaml.js';
 import { findRecipe } from '../config/find-recipe.js';
-import { readRecipe } from '../config/recipe.js';
+import { readRecipe, recipeInCode } from '../config/recipe.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/spec.js';
@@ -19,7 +19,7 @@ import { restoreCheckpoint } from '../train/checkpoint.js';
 import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
 import { type TrainOutcome, train } from '../train/train-loop.js';
-import { type Recipe, recipeTree } from './define-recipe.js';
+import type { Recipe } from './define-recipe.js';
 import {
   type MethodEntry,
   type MethodOptions,
@@ -73,7 +73,9 @@ export async function prepareRun(
   options: Pick<PretrainOptions, 'command' | 'recipe' | 'overrides' | 'data' | 'from' | 'out' | 'resume'>,
 ): Promise<PreparedRun> {
   const recipe =
-    typeof options.recipe === 'string' ? readRecipe(findRecipe(options.recipe)) : recipeTree(options.recipe);
+    typeof options.recipe === 'string'
+      ? readRecipe(findRecipe(options.recipe))
+      : recipeInCode(options.recipe, 'the recipe in code');
   const entry = methodOf((recipe.values as Record<string, unknown>).method);
   refuseOtherCommand(entry, options.command ?? 'pretrain', recipe.file);
   const { config, origins } = resolveConfig(entry.schema, recipe, options.overrides ?? []);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { configYaml } from '../../config/config-yaml.js';
+import { recipeInCode } from '../../config/recipe.js';
 import { resolveConfig } from '../../config/resolve-config.js';
 import { capiRecipe } from '../../methods/capi/capi-config.js';
 import type { EncoderPredictorOptions } from '../../models/encoder-predictor.js';
@@ -125,7 +126,7 @@ async function writeRun(
   part: ReadonlyMap<string, Tensor>,
   options: EncoderPredictorOptions,
 ): Promise<void> {
-  const recipe = { file: path, values: recipeValues(options, prototypesIn(part)), line: () => undefined };
+  const recipe = recipeInCode(recipeValues(options, prototypesIn(part)), path);
   const { config, origins } = resolveConfig(capiRecipe, recipe, []);
   const run = RunFolder.create(path);
   const weights = {

@@ -19,11 +19,39 @@ test('an empty recipe is an empty recipe', () => {
 
 test('lines are those of keys, or of the nearest section around a missing one', () => {
   const recipe = parseRecipe('a:\n  b:\n    - 1\n    - 2\n', 'r.yaml');
-  expect(recipe.line(['a'])).toBe(1);
-  expect(recipe.line(['a', 'b'])).toBe(2);
-  expect(recipe.line(['a', 'b', 1])).toBe(4);
-  expect(recipe.line(['a', 'c', 'd'])).toBe(1);
-  expect(recipe.line(['x'])).toBeUndefined();
+  expect(recipe.place(['a'])).toEqual({ file: 'r.yaml', line: 1 });
+  expect(recipe.place(['a', 'b']).line).toBe(2);
+  expect(recipe.place(['a', 'b', 1]).line).toBe(4);
+  expect(recipe.place(['a', 'c', 'd']).line).toBe(1);
+  expect(recipe.place(['x']).line).toBeUndefined();
+});
+
+test('a recipe that extends another joins sections and replaces values and lists', () => {
+  const folder = temporaryFolder();
+  const [base, own] = [join(folder, 'base.yaml'), join(folder, 'own.yaml')];
+  writeFileSync(base, 'a: 1\ns:\n  x: 1\n  list: [1, 2]\n');
+  writeFileSync(own, 'extends: base\ns:\n  list: [3]\n  y: 2\n');
+  const recipe = readRecipe(own);
+  expect(recipe.values).toEqual({ a: 1, s: { x: 1, list: [3], y: 2 } });
+  expect(recipe.file).toBe(own);
+  expect(recipe.place(['s', 'list'])).toEqual({ file: own, line: 3 });
+  expect(recipe.place(['s', 'x'])).toEqual({ file: base, line: 3 });
+  expect(recipe.place(['missing'])).toEqual({ file: own, line: undefined });
+});
+
+test('what a recipe extends has to exist and not to extend it', () => {
+  const folder = temporaryFolder();
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const one = file('one.yaml', 'extends: two.yaml\n');
+  file('two.yaml', 'extends: one\n');
+  expect(() => readRecipe(one)).toThrow(/^Recipes must not extend each other: .*one.yaml extends .*two.yaml extends/);
+  expect(() => readRecipe(file('three.yaml', 'extends: refine-mae-l61\n'))).toThrow('did you mean refine-mae-l16?');
+  expect(() => readRecipe(file('four.yaml', 'extends: [a]\n'))).toThrow(
+    'extends: expected the name or path of a recipe',
+  );
 });
 
 test('a recipe is found by path or by the name of a shipped one', () => {
