@@ -10,7 +10,7 @@ import { register as quickstart } from './commands/quickstart.js';
 import { register as refine } from './commands/refine.js';
 import { register as runs } from './commands/runs.js';
 import { register as setup } from './commands/setup.js';
-import { register as visualise } from './commands/visualise.js';
+import { register as visualise } from './commands/visualise/register.js';
 import { reportError } from './run-command.js';
 
 /** Every command, in the order of `tessera --help`. A command loads what it needs when it runs, not here. */

@@ -28,7 +28,9 @@ export const maskColours = { hidden: [214, 218, 226], predicted: [240, 112, 32] 
  * @throws ConfigError when the masks cannot be drawn.
  */
 export async function drawMaskSheet(images: readonly SampleImage[], options: MaskSheetOptions): Promise<Buffer> {
-  const pictures = images.map(({ picture }) => enlargeSmoothly(picture, shownSide(picture.width)));
+  const pictures = images.map(({ picture }) =>
+    enlargeSmoothly(picture, shownSide(options.mask.columns, images.length)),
+  );
   const rows: SheetRow[] = [{ label: 'Training crops', cells: pictures }];
   for (let draw = 0; draw < options.draws; draw++) {
     const masks = drawMaskedBatch({
@@ -43,8 +45,7 @@ export async function drawMaskSheet(images: readonly SampleImage[], options: Mas
   const patches = options.mask.rows * options.mask.columns;
   const hidden = patches - visiblePerImage - predictPerImage;
   return drawSheet({
-    rows,
-    captions: images.map(({ caption }) => caption),
+    blocks: [{ rows, captions: images.map(({ caption }) => caption) }],
     keys: [
       { colour: rgb(maskColours.hidden), label: `hidden: ${hidden} of ${patches} patches` },
       { colour: rgb(maskColours.predicted), label: `hidden, to predict: ${predictPerImage}` },

@@ -1,99 +1,71 @@
-// N images · S patches of all images · P patches of one image · Y X rows and columns of patches · D width · C components
+// N images · Y X rows and columns of patches · S patches of one image · D width · C components
 import type { Raster } from '../data/resample.js';
 import { ShapeError } from '../support/errors.js';
 import * as ops from '../tensor/ops.generated.js';
-import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
+import { scope, type Tensor } from '../tensor/tensor.js';
+import { coolwarm, mapColours } from './colour-maps.js';
+import {
+  type ComponentOptions,
+  fitComponents,
+  type PrincipalComponents,
+  principalScores,
+} from './principal-components.js';
 
-/** Patch features as colours, one pixel a patch: components computed for each image alone, and for all together. */
+/** Images of one pixel a patch, for each image that was looked at. */
 export interface PatchColours {
-  readonly alone: readonly Raster[];
-  readonly together: readonly Raster[];
+  /** The first three components as red, green and blue. */
+  readonly colours: readonly Raster[];
+  /** By component: its scores from blue (low) over white to red (high). */
+  readonly channels: readonly (readonly Raster[])[];
 }
 
 /** Scores within this many standard deviations of the first component get a colour of their own. */
-const colourRange = 2.3;
+const scoreRange = 2.3;
 
 /**
- * The first three principal components of patch features (N, Y, X, D) as red, green and blue.
- * Source: CAPI eval_visualizations.py, with its default `whiten: true`.
+ * Patch features (N, Y, X, D) as colours, of three components or more. Components are those of each image alone, or the
+ * ones given: of all images, or of a whole data set, so that equal colours mean similar features.
+ * Source: CAPI eval_visualizations.py.
  *
  * @throws {ShapeError} the features are not of that shape, or narrower than three.
  */
-export function patchColours(features_NYXD: Tensor): PatchColours {
-  const { shape } = features_NYXD;
-  const [images, rows, columns, width] = shape as [number, number, number, number];
-  if (shape.length !== 4 || width < 3) {
-    throw new ShapeError(`Expected patch features (N, Y, X, D) with D of at least 3, received [${shape}].`);
+export function patchColours(features_NYXD: Tensor, components: PrincipalComponents | ComponentOptions): PatchColours {
+  const [images = 0, rows = 0, columns = 0, width = 0] = features_NYXD.shape;
+  if (features_NYXD.shape.length !== 4 || width < 3) {
+    throw new ShapeError(
+      `Expected patch features (N, Y, X, D) with D of at least 3, received [${features_NYXD.shape}].`,
+    );
   }
-  return scope(() => {
-    const features_NPD = ops.flatten(features_NYXD, 1, 2);
-    const colours = (features_SD: Tensor) => toColours(principalScores(features_SD, 3));
-    const joint = colours(ops.flatten(features_NPD, 0, 1));
-    const bytes = rows * columns * 3;
-    const raster = (data: Uint8Array): Raster => ({ data, width: columns, height: rows });
-    const each = Array.from({ length: images }, (_, image) => image);
-    return {
-      alone: each.map((image) => raster(colours(ops.select(features_NPD, 0, image)))),
-      together: each.map((image) => raster(joint.slice(image * bytes, (image + 1) * bytes))),
-    };
-  });
-}
-
-/**
- * Scores of features (S, D) on their first components, strongest first, row by row (S, C), in double precision:
- * whitened, with non-negative skewness, in units of the population standard deviation of the first one. Components
- * without variance score 0.
- *
- * The published code turns signs before it scales joint scores, and after it for single images; skewness does not
- * depend on the scale, so that both are this.
- */
-export function principalScores(features_SD: Tensor, count: number): Float64Array {
-  const scores = scope(() =>
-    noGrad(() => {
-      const double_SD = ops.toDevice(features_SD, 'cpu', 'float64');
-      const centred_SD = ops.sub(double_SD, ops.meanDim(double_SD, [0], true));
-      const samples = Math.max(1, centred_SD.size(0) - 1);
-      const covariance_DD = ops.div(ops.matmul(ops.transpose(centred_SD, 0, 1), centred_SD), samples);
-      const [variances, vectors_DD] = ops.eigh(covariance_DD);
-      const first = vectors_DD.size(1) - count;
-      const strongest = ops.flip(ops.narrow(vectors_DD, 1, first, count), [1]);
-      const variance_C = ops.flip(ops.narrow(variances, 0, first, count), [0]).numbers();
-      const scores_SC = ops.contiguous(ops.matmul(centred_SD, strongest)).data() as Float64Array;
-      whiten(scores_SC, variance_C);
-      return scores_SC;
+  const each = Array.from({ length: images }, (_, image) =>
+    scope(() => {
+      const features_SD = ops.flatten(ops.select(features_NYXD, 0, image), 0, 1);
+      const fitted = 'matrix_DC' in components ? components : fitComponents(features_SD, components);
+      return draw(principalScores(features_SD, fitted), rows, columns);
     }),
   );
-  turnSigns(scores, count);
-  const deviation = Math.sqrt(moment(scores, count, 0, 2) - moment(scores, count, 0, 1) ** 2);
-  return deviation > 0 ? scores.map((score) => score / deviation) : scores;
+  const channels = each[0]?.channels ?? [];
+  return {
+    colours: each.map(({ colours }) => colours),
+    channels: channels.map((_, channel) => each.map((image) => image.channels[channel]!)),
+  };
 }
 
-/** Scores in columns of unit variance; columns that are rounding errors become 0. */
-function whiten(scores_SC: Float64Array, variance_C: readonly number[]): void {
-  const least = Math.max(variance_C[0]! * 1e-12, Number.MIN_VALUE);
-  const scale = variance_C.map((variance) => (variance > least ? 1 / Math.sqrt(variance) : 0));
-  for (let i = 0; i < scores_SC.length; i++) scores_SC[i] = scores_SC[i]! * scale[i % scale.length]!;
-}
-
-/** Eigenvectors have no sign of their own: the longer tail goes to the positive side. */
-function turnSigns(scores_SC: Float64Array, count: number): void {
-  for (let component = 0; component < count; component++) {
-    if (moment(scores_SC, count, component, 3) >= 0) continue;
-    for (let i = component; i < scores_SC.length; i += count) scores_SC[i] = -scores_SC[i]!;
-  }
-}
-
-/** Mean of a power of one column. */
-function moment(scores_SC: Float64Array, count: number, column: number, power: number): number {
-  let sum = 0;
-  for (let i = column; i < scores_SC.length; i += count) sum += scores_SC[i]! ** power;
-  return (sum * count) / scores_SC.length;
+function draw(scores_SC: Tensor, height: number, width: number): { colours: Raster; channels: Raster[] } {
+  const scores = scores_SC.data() as Float64Array;
+  const count = scores_SC.size(1);
+  const column = (c: number) => Float64Array.from({ length: height * width }, (_, patch) => scores[patch * count + c]!);
+  const raster = (data: Uint8Array): Raster => ({ data, width, height });
+  const columns = Array.from({ length: count }, (_, c) => column(c));
+  return {
+    colours: raster(redGreenBlue(columns)),
+    channels: columns.map((values) => raster(mapColours(values, coolwarm, [-scoreRange, scoreRange]))),
+  };
 }
 
 /** Scores to bytes, truncated as numpy's conversion does. */
-function toColours(scores: Float64Array): Uint8Array {
-  return Uint8Array.from(scores, (score) => {
-    const share = (score + colourRange) / (2 * colourRange);
+function redGreenBlue(columns: readonly Float64Array[]): Uint8Array {
+  return Uint8Array.from({ length: columns[0]!.length * 3 }, (_, i) => {
+    const share = (columns[i % 3]![Math.floor(i / 3)]! + scoreRange) / (2 * scoreRange);
     return Math.trunc(Math.min(1, Math.max(0, share)) * 255);
   });
 }

@@ -1,11 +1,13 @@
-// N images · Y X pixels or patches along the axes · D width
+// N images · Y X patches along the axes · D width
 import type { Raster } from '../data/resample.js';
 import type { ImageEncoder } from '../models/encoder.js';
-import { normaliseImages } from '../models/patches.js';
 import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
-import { patchColours } from './patch-colours.js';
+import { scope } from '../tensor/tensor.js';
+import { coolwarm } from './colour-maps.js';
+import { type EmbedPicturesOptions, patchFeatures } from './embed-pictures.js';
+import { type PatchColours, patchColours } from './patch-colours.js';
 import { drawSheet, type SheetRow } from './picture-sheet.js';
+import { fitComponents, type PrincipalComponents } from './principal-components.js';
 import { enlargeEvenly, enlargeSmoothly, shownSide } from './resize-pictures.js';
 import type { SampleImage } from './sample-images.js';
 
@@ -13,50 +15,70 @@ import type { SampleImage } from './sample-images.js';
 export interface ShownEncoder {
   readonly name: string;
   readonly encoder: ImageEncoder;
+  /** The components that all images share; those of the images shown unless given. */
+  readonly shared?: PrincipalComponents | undefined;
 }
 
-/** Images that are embedded at once: bounds the memory, not the result. */
-const batchSize = 8;
+/** What of the components is shown, and how. */
+export interface PcaSheetOptions extends EmbedPicturesOptions {
+  /** Components of each image alone, those that all images share, or both (default). */
+  readonly components?: 'alone' | 'shared' | 'both' | undefined;
+  /** Components that are also shown one by one, as heat maps (0). */
+  readonly channels?: number | undefined;
+  /** Give all components unit variance, as published (true), or keep their proportions. */
+  readonly whiten?: boolean | undefined;
+  readonly heading?: string | undefined;
+}
 
 /**
  * Images above their patch features as colours: for each encoder a row with components of each image alone, and one
  * with components of all images, in which equal colours mean similar features.
  *
  * @param images of one size, a multiple of every encoder's patch size
- * @param device where the encoders are
  * @returns a PNG file
- * @throws {ShapeError} the size does not fit.
+ * @throws as `patchFeatures`.
  */
 export async function drawPcaSheet(
   images: readonly SampleImage[],
   encoders: readonly ShownEncoder[],
-  device = 'cpu',
+  options: PcaSheetOptions = {},
 ): Promise<Buffer> {
+  const { channels = 0, heading } = options;
   const pictures = images.map(({ picture }) => picture);
-  const side = shownSide(pictures[0]?.width ?? 1);
-  const rows: SheetRow[] = [{ label: 'Images', cells: pictures.map((picture) => enlargeSmoothly(picture, side)) }];
-  for (const { name, encoder } of encoders) {
-    const { alone, together } = scope(() => patchColours(patchFeatures(pictures, encoder, device)));
-    const cells = (small: readonly Raster[]) => small.map((picture) => enlargeEvenly(picture, side));
-    rows.push({ label: `${name}: colours of each image alone`, cells: cells(alone) });
-    rows.push({ label: `${name}: colours shared by all images`, cells: cells(together) });
-  }
-  return drawSheet({ rows, captions: images.map(({ caption }) => caption) });
+  const patches = Math.max(1, ...encoders.map(({ encoder }) => (pictures[0]?.width ?? 1) / encoder.patchSize));
+  const side = shownSide(patches, pictures.length);
+  const small = encoders.flatMap((shown) => encoderRows(pictures, shown, options));
+  const rows: SheetRow[] = [
+    { label: 'Images', cells: pictures.map((picture) => enlargeSmoothly(picture, side)) },
+    ...small.map(({ label, cells }) => ({ label, cells: cells.map((cell) => enlargeEvenly(cell, side)) })),
+  ];
+  return drawSheet({
+    ...(heading !== undefined && { heading }),
+    keys: channels > 0 ? [{ map: coolwarm, low: 'score of a component: low', high: 'high' }] : [],
+    blocks: [{ rows, captions: images.map(({ caption }) => caption) }],
+  });
 }
 
-/** Patch features of pictures of one size: (N, Y, X, D). */
-function patchFeatures(pictures: readonly Raster[], encoder: ImageEncoder, device: string): Tensor {
+/** Rows of one encoder, one pixel a patch. */
+function encoderRows(pictures: readonly Raster[], shown: ShownEncoder, options: PcaSheetOptions): SheetRow[] {
+  const { components = 'both', channels = 0, whiten = true } = options;
+  const count = { count: Math.max(3, channels), whiten };
   return scope(() => {
-    const parts: Tensor[] = [];
-    for (let start = 0; start < pictures.length; start += batchSize) {
-      const batch = pictures.slice(start, start + batchSize);
-      parts.push(
-        scope(() => {
-          const pixels = ops.stack(batch.map(({ data, height, width }) => Tensor.from(data, [height, width, 3])));
-          return encoder.embed(normaliseImages(ops.toDevice(pixels, device, 'uint8'))).patches_BYXD;
-        }),
-      );
+    const features_NYXD = patchFeatures(pictures, shown.encoder, options);
+    const rows: SheetRow[] = [];
+    const add = (whose: string, colours: PatchColours, shares: readonly string[]) => {
+      rows.push({ label: `${shown.name}: colours ${whose}`, cells: colours.colours });
+      colours.channels.slice(0, channels).forEach((cells, channel) => {
+        const share = shares[channel] === undefined ? '' : `, ${shares[channel]} % of the variance`;
+        rows.push({ label: `${shown.name}: component ${channel + 1} ${whose}${share}`, cells });
+      });
+    };
+    if (components !== 'shared') add('of each image alone', patchColours(features_NYXD, count), []);
+    if (components !== 'alone') {
+      const shared = shown.shared ?? fitComponents(ops.flatten(features_NYXD, 0, 2), count);
+      const shares = shared.variances.map((variance) => ((100 * variance) / shared.totalVariance).toFixed(1));
+      add('shared by all images', patchColours(features_NYXD, shared), shares);
     }
-    return ops.cat(parts);
+    return rows;
   });
 }

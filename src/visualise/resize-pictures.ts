@@ -1,8 +1,16 @@
 import { type Geometry, type Raster, resampleNearest, resampleRgb } from '../data/resample.js';
 
-/** The side at which a picture of `size` pixels is shown on a sheet: a multiple of it near 180 pixels. */
-export function shownSide(size: number): number {
-  return size * Math.max(1, Math.round(180 / size));
+/** Width of a sheet in pixels, about; more pictures beside each other are smaller, within these bounds. */
+const SHEET_WIDTH = 1480;
+const [SMALLEST, LARGEST] = [180, 720];
+
+/**
+ * The side at which pictures are shown on a sheet with `count` of them beside each other: about what fits, as a multiple
+ * of `unit`, the pixels or patches of a side, so that each is equally large.
+ */
+export function shownSide(unit: number, count: number): number {
+  const fits = Math.min(LARGEST, Math.max(SMALLEST, SHEET_WIDTH / Math.max(1, count) - 8));
+  return unit * Math.max(1, Math.round(fits / unit));
 }
 
 /** A picture as a square of `side` pixels, bicubic. */

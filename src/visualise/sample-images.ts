@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { Raster } from '../data/resample.js';
@@ -11,36 +12,52 @@ export interface SampleImage {
   readonly caption: string;
 }
 
+/** Which pictures: `count` spread evenly, all where there are fewer; `seed` decides over random crops. */
+export interface SampleOptions {
+  readonly count: number;
+  readonly seed?: number;
+}
+
+/** Pictures decoded at once. */
+const BATCH = 16;
+
 /**
- * Pictures spread evenly over a data set, cut as `view` says; all of them where it has fewer than `count`. `seed`
- * decides over random crops.
+ * Pictures spread evenly over a data set, cut as `view` says.
  *
  * @throws DataError when too many images cannot be read.
  */
-export async function sampleImages(
+export async function sampleImages(dataset: Dataset, view: View, options: SampleOptions): Promise<SampleImage[]> {
+  const samples: SampleImage[] = [];
+  for await (const batch of streamSamples(dataset, view, options)) samples.push(...batch);
+  return samples;
+}
+
+/** The same a few at a time, for more pictures than fit into memory. */
+export async function* streamSamples(
   dataset: Dataset,
   view: View,
-  options: { count: number; seed?: number },
-): Promise<SampleImage[]> {
+  options: SampleOptions,
+): AsyncGenerator<SampleImage[]> {
   const count = Math.min(options.count, dataset.size);
   const stride = Math.floor(dataset.size / count);
   const order = Array.from({ length: count }, (_, place) => place * stride);
   const loader = new Loader({
     dataset,
     views: [view],
-    batchSize: count,
+    batchSize: Math.min(BATCH, count),
     order,
     seed: options.seed ?? 0,
-    workers: 1,
+    workers: count > BATCH ? Math.min(8, availableParallelism()) : 1,
     prefetch: 1,
   });
   try {
-    const batch = (await loader.next())!;
-    return Array.from(batch.indices, (index, place) => {
-      const data = batch.images.slice(place * batch.sampleBytes, (place + 1) * batch.sampleBytes);
-      const caption = dataset.classes?.[batch.labels[place]!] ?? baseName(dataset.item(index).name);
-      return { picture: { data, width: view.size, height: view.size }, caption };
-    });
+    for await (const batch of loader) {
+      yield Array.from(batch.indices, (index, place) => {
+        const data = batch.images.slice(place * batch.sampleBytes, (place + 1) * batch.sampleBytes);
+        const caption = dataset.classes?.[batch.labels[place]!] ?? baseName(dataset.item(index).name);
+        return { picture: { data, width: view.size, height: view.size }, caption };
+      });
+    }
   } finally {
     await loader.close();
   }
