@@ -11,9 +11,9 @@ import { fitComponents, type PrincipalComponents } from './principal-components.
 import { enlargeEvenly, enlargeSmoothly, shownSide } from './resize-pictures.js';
 import type { SampleImage } from './sample-images.js';
 
-/** An encoder to look at, and what to call it. */
+/** An encoder to look at, and what to call it beside others. */
 export interface ShownEncoder {
-  readonly name: string;
+  readonly name?: string;
   readonly encoder: ImageEncoder;
   /** The components that all images share; those of the images shown unless given. */
   readonly shared?: PrincipalComponents | undefined;
@@ -54,6 +54,7 @@ export async function drawPcaSheet(
   ];
   return drawSheet({
     ...(heading !== undefined && { heading }),
+    note: 'The strongest principal components of the patch features as red, green and blue: similar colours stand for similar features, within an image or, where they are shared, in all of them.',
     keys: channels > 0 ? [{ map: coolwarm, low: 'score of a component: low', high: 'high' }] : [],
     blocks: [{ rows, captions: images.map(({ caption }) => caption) }],
   });
@@ -63,14 +64,16 @@ export async function drawPcaSheet(
 function encoderRows(pictures: readonly Raster[], shown: ShownEncoder, options: PcaSheetOptions): SheetRow[] {
   const { components = 'both', channels = 0, whiten = true } = options;
   const count = { count: Math.max(3, channels), whiten };
+  const labelOf = (text: string) =>
+    shown.name === undefined ? text.charAt(0).toUpperCase() + text.slice(1) : `${shown.name}: ${text}`;
   return scope(() => {
     const features_NYXD = patchFeatures(pictures, shown.encoder, options);
     const rows: SheetRow[] = [];
     const add = (whose: string, colours: PatchColours, shares: readonly string[]) => {
-      rows.push({ label: `${shown.name}: colours ${whose}`, cells: colours.colours });
+      rows.push({ label: labelOf(`colours ${whose}`), cells: colours.colours });
       colours.channels.slice(0, channels).forEach((cells, channel) => {
         const share = shares[channel] === undefined ? '' : `, ${shares[channel]} % of the variance`;
-        rows.push({ label: `${shown.name}: component ${channel + 1} ${whose}${share}`, cells });
+        rows.push({ label: labelOf(`component ${channel + 1} ${whose}${share}`), cells });
       });
     };
     if (components !== 'shared') add('of each image alone', patchColours(features_NYXD, count), []);

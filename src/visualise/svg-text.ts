@@ -17,7 +17,7 @@ export function coordinate(value: number): string {
 export function textWidth(text: string, size: number): number {
   let units = 0;
   for (const letter of text)
-    units += /[A-ZMWmw%@\u0250-\uffff]/.test(letter) ? 0.8 : /[ijl.,:;|'!()[\]]/.test(letter) ? 0.34 : 0.585;
+    units += /[A-ZMWmw%@\u0250-\uffff]/.test(letter) ? 0.8 : /[ijl.,:;|'!()[\]]/.test(letter) ? 0.34 : 0.55;
   return units * size;
 }
 

@@ -40,13 +40,16 @@ export async function visualisePca(options: VisualisePcaOptions): Promise<Comman
     const size = options.size ?? trainedSize;
     const view = { kind: 'resize-centre-crop', resize: size, size } as const;
     const images = await sampleImages(dataset, view, { count });
-    const names = withFloor ? ['Trained', 'Untrained'] : [run?.name ?? model];
+    const names = withFloor ? ['Trained', 'Untrained'] : [];
     const shown: ShownEncoder[] = [];
     for (const [i, each] of encoders.entries()) {
-      const shared = options.fit === undefined ? undefined : await fitted(each, names[i]!, dataset, view, options);
-      shown.push({ name: names[i]!, encoder: each, shared });
+      const shared = options.fit === undefined ? undefined : await fitted(each, dataset, view, options);
+      shown.push({ ...(names[i] && { name: names[i] }), encoder: each, shared });
     }
-    const png = await drawPcaSheet(images, shown, options);
+    const png = await drawPcaSheet(images, shown, {
+      ...options,
+      heading: `Patch features of ${run?.name ?? model} · ${images.length} images of ${size} x ${size} pixels`,
+    });
     for (const { shared } of shown) if (shared) disposeComponents(shared);
     const out = options.out ?? join(run?.images ?? '.', 'pca.png');
     const facts = [['images', `${images.length} of ${size} x ${size} pixels`]] as const;
@@ -59,13 +62,12 @@ export async function visualisePca(options: VisualisePcaOptions): Promise<Comman
 /** Components of many images of the data set. */
 async function fitted(
   encoder: ImageEncoder,
-  name: string,
   dataset: Dataset,
   view: View,
   options: VisualisePcaOptions,
 ): Promise<PrincipalComponents> {
   const { fit = 0, channels = 0, whiten } = options;
-  using progress = new Progress(`components, ${name}`, 2 * Math.min(fit, dataset.size), { unit: 'images' });
+  using progress = new Progress('components', 2 * Math.min(fit, dataset.size), { unit: 'images' });
   const components = await datasetComponents({
     ...options,
     ...{ encoder, dataset, view },

@@ -50,8 +50,8 @@ describe('the sheet of masks', () => {
       }
       return pixels;
     };
-    // 60 pixels are shown three times as large, so that a patch has 45 x 45; the marks of the key lie above row 60.
-    const patch = 45 * 45;
+    // One image is shown with 720 pixels a side, so that a patch has 180 x 180; the marks of the key lie above row 60.
+    const patch = 180 * 180;
     const below = (colour: readonly number[]) => count(colour, 60, info.height - 60);
     expect(below(maskColours.predicted)).toBe(2 * 2 * patch);
     expect(below(maskColours.hidden)).toBe(2 * 6 * patch);

@@ -28,7 +28,7 @@ describe('a sheet', () => {
       { label: 'first', cells: [red, blue] },
       { label: 'second', cells: [blue, blue] },
     ];
-    const { count } = await pixelsOf(await drawSheet({ rows, captions: ['a', 'b'] }));
+    const { count } = await pixelsOf(await drawSheet({ blocks: [{ rows, captions: ['a', 'b'] }] }));
     expect(count([250, 0, 0])).toBe(100 * 100);
     expect(count([0, 0, 250])).toBe(3 * 100 * 100);
   });
@@ -36,7 +36,7 @@ describe('a sheet', () => {
   it('begins anew below after eight columns', async () => {
     const sheet = async (columns: number) => {
       const cells = Array.from({ length: columns }, () => red);
-      return pixelsOf(await drawSheet({ rows: [{ label: 'x', cells }], captions: cells.map(() => 'c') }));
+      return pixelsOf(await drawSheet({ blocks: [{ rows: [{ label: 'x', cells }], captions: cells.map(() => 'c') }] }));
     };
     const [eight, nine] = [await sheet(8), await sheet(9)];
     expect(nine.width).toBe(eight.width);
@@ -45,12 +45,25 @@ describe('a sheet', () => {
   });
 
   it('draws text with the font that comes with Tessera, whatever the text holds', async () => {
-    const draw = (label: string) => drawSheet({ rows: [{ label, cells: [red] }], captions: ['c'] });
-    const text = await draw('</text><rect width="9" height="9" fill="#0f0"/>&"\u0000');
-    const { count } = await pixelsOf(text);
-    expect(count([0, 255, 0])).toBe(0);
-    const empty = await pixelsOf(await draw(''));
-    expect(empty.count([255, 255, 255])).toBeGreaterThan(count([255, 255, 255]) + 300);
+    const draw = (label: string) => drawSheet({ blocks: [{ rows: [{ label, cells: [red] }], captions: ['c'] }] });
+    const ink = ({ count, width, height }: Awaited<ReturnType<typeof pixelsOf>>) =>
+      width * height - count([255, 255, 255]) - count([250, 0, 0]);
+    const text = await pixelsOf(await draw('</text><rect width="9" height="9" fill="#0f0"/>&"\u0000'));
+    expect(text.count([0, 255, 0])).toBe(0);
+    expect(ink(text)).toBeGreaterThan(ink(await pixelsOf(await draw(''))) + 300);
+  });
+
+  it('has headings, sentences and keys above the pictures, with room for all', async () => {
+    const blocks = [{ rows: [{ label: 'row', cells: [red] }], captions: ['c'] }];
+    const bare = await pixelsOf(await drawSheet({ blocks }));
+    const keys = Array.from({ length: 12 }, (_, i) => ({ colour: '#00fa00', label: `key number ${i}` }));
+    const note = 'A sentence that tells how this is to be read. '.repeat(4).trim();
+    const full = await pixelsOf(await drawSheet({ heading: 'What it shows', note, keys, blocks }));
+    expect(full.count([250, 0, 0])).toBe(100 * 100);
+    expect(full.count([0, 250, 0])).toBeGreaterThan(12 * 11 * 12);
+    // Two lines of sentences at least, and two of keys.
+    expect(full.height - bare.height).toBeGreaterThan(28 + 2 * 23 + 2 * 28 - 1);
+    expect(full.width).toBeGreaterThan(600);
   });
 });
 
@@ -69,12 +82,12 @@ describe('enlarging', () => {
   });
 
   it.each([
-    [14, 182],
-    [64, 192],
-    [96, 192],
-    [224, 224],
-    [1792, 1792],
-  ])('shows %i pixels as %i', (size, side) => {
-    expect(shownSide(size)).toBe(side);
+    [16, 8, 176],
+    [32, 4, 352],
+    [128, 1, 768],
+    [224, 8, 224],
+    [16, 100, 176],
+  ])('shows %i patches a side, %i images beside each other, as %i pixels', (patches, images, side) => {
+    expect(shownSide(patches, images)).toBe(side);
   });
 });
