@@ -25,16 +25,6 @@ const WHITE_POINT = [0.9505, 1, 1.089] as const;
  */
 export const coolwarm: ColourMap = mapThrough(Array.from({ length: POINTS }, (_, i) => divergingAt(i / (POINTS - 1))));
 
-/** From nearly black over violet and orange to pale yellow: lightness (CIE) rises evenly, so that it also reads in grey. */
-export const glow: ColourMap = mapThrough(
-  Array.from({ length: POINTS }, (_, i) => {
-    const share = i / (POINTS - 1);
-    const turn = (-75 + 170 * share) * (Math.PI / 180);
-    const chroma = 62 * Math.sin(Math.PI * Math.min(1, 0.06 + 0.88 * share)) ** 0.75;
-    return rgbOfLab([6 + 90 * share, chroma * Math.cos(turn), chroma * Math.sin(turn)]);
-  }),
-);
-
 /**
  * Values as colours, three bytes each: level floor(256·(x - low)/(high - low)), as matplotlib looks colours up. What is not
  * finite counts as low.
