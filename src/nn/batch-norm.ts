@@ -23,19 +23,22 @@ const EPS = 1e-5;
 /** Weight of the newest statistics in the running ones. */
 const MOMENTUM = 0.1;
 
-/** Normalises every channel over the samples, then scales and shifts it (PyTorch `BatchNorm1d`, `SyncBatchNorm`). */
+/**
+ * Normalises every channel over the samples, then scales and shifts it unless `affine` is false (PyTorch `BatchNorm1d`,
+ * `SyncBatchNorm`).
+ */
 export class BatchNorm extends Module {
-  readonly weight: Parameter;
-  readonly bias: Parameter;
+  readonly weight: Parameter | undefined;
+  readonly bias: Parameter | undefined;
   readonly runningMean: ModuleBuffer;
   /** Of unbiased variances. */
   readonly runningVar: ModuleBuffer;
   readonly numBatchesTracked: ModuleBuffer;
 
-  constructor(channels: number) {
+  constructor(channels: number, affine = true) {
     super();
-    this.weight = ones([channels]);
-    this.bias = zeros([channels]);
+    this.weight = affine ? ones([channels]) : undefined;
+    this.bias = affine ? zeros([channels]) : undefined;
     this.runningMean = ModuleBuffer.adopt(ops.zeros([channels], 'float32'));
     this.runningVar = ModuleBuffer.adopt(ops.ones([channels], 'float32'));
     this.numBatchesTracked = ModuleBuffer.adopt(ops.zeros([], 'int64'));
@@ -45,7 +48,7 @@ export class BatchNorm extends Module {
     return scope(() => {
       if (training) noGrad(() => ops.add_(this.numBatchesTracked, 1));
       if (training && peers !== undefined && peers.worldSize > 1) return this.#normaliseTogether(x_SC, peers);
-      const { weight, bias, runningMean, runningVar } = this;
+      const { weight = null, bias = null, runningMean, runningVar } = this;
       return ops.batchNorm(x_SC, weight, bias, runningMean, runningVar, training, MOMENTUM, EPS, true);
     });
   }
@@ -60,7 +63,8 @@ export class BatchNorm extends Module {
       follow(this.runningVar, ops.mul(variance_C, count / (count - 1)));
     });
     const unit_SC = ops.div(centred_SC, ops.sqrt(ops.add(variance_C, EPS)));
-    return ops.add(ops.mul(unit_SC, this.weight), this.bias);
+    const scaled_SC = this.weight ? ops.mul(unit_SC, this.weight) : unit_SC;
+    return this.bias ? ops.add(scaled_SC, this.bias) : scaled_SC;
   }
 }
 

@@ -58,3 +58,21 @@ export function openWarmupCosine(options: {
     return end + (peak - end) * 0.5 * (1 + Math.cos(turn));
   };
 }
+
+/**
+ * A share of the learning rate: linear warm-up from 0 to 1, then a cosine from 1 to 0, both ends of both included.
+ * Source: CAPI eval_classification.py, `lr_schedule`.
+ */
+export function closedWarmupCosine({
+  steps,
+  warmupSteps,
+}: {
+  readonly steps: number;
+  readonly warmupSteps: number;
+}): Schedule {
+  const share = (step: number, length: number) => (length === 1 ? 0 : step / (length - 1));
+  return (step) =>
+    step < warmupSteps
+      ? share(step, warmupSteps)
+      : (1 + Math.cos(Math.PI * share(step - warmupSteps, steps - warmupSteps))) / 2;
+}

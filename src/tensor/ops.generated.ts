@@ -375,6 +375,11 @@ export function eigh(self: Tensor, UPLO?: string): [Tensor, Tensor] {
   return tensors(call('aten::linalg_eigh', self.handle, UPLO)) as [Tensor, Tensor];
 }
 
+/** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
+export function softmax(self: Tensor, dim: number, dtype?: DType | null): Tensor {
+  return new Tensor(call('aten::softmax.int', self.handle, dim, dtype ? dtypeCode(dtype) : undefined) as number);
+}
+
 /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function logSoftmax(self: Tensor, dim: number, dtype?: DType | null): Tensor {
   return new Tensor(call('aten::log_softmax.int', self.handle, dim, dtype ? dtypeCode(dtype) : undefined) as number);
@@ -513,4 +518,9 @@ export function foreachNorm(self: readonly Tensor[], ord?: number, dtype?: DType
 /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
 export function fusedAdamW_(self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], lr: number, beta1: number, beta2: number, weightDecay: number, eps: number, amsgrad: boolean, maximize: boolean, gradScale?: Tensor | null, foundInf?: Tensor | null): void {
   call('aten::_fused_adamw_', self.map((t) => t.handle), grads.map((t) => t.handle), expAvgs.map((t) => t.handle), expAvgSqs.map((t) => t.handle), maxExpAvgSqs.map((t) => t.handle), stateSteps.map((t) => t.handle), lr, beta1, beta2, weightDecay, eps, amsgrad, maximize, gradScale?.handle, foundInf?.handle);
+}
+
+/** `aten::_fused_sgd_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, float weight_decay, float momentum, float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
+export function fusedSgd_(self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], weightDecay: number, momentum: number, lr: number, dampening: number, nesterov: boolean, maximize: boolean, isFirstStep: boolean, gradScale?: Tensor | null, foundInf?: Tensor | null): void {
+  call('aten::_fused_sgd_', self.map((t) => t.handle), grads.map((t) => t.handle), momentumBufferList.map((t) => t.handle), weightDecay, momentum, lr, dampening, nesterov, maximize, isFirstStep, gradScale?.handle, foundInf?.handle);
 }
