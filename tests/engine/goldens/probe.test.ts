@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { infiniteSampler } from '../../../src/data/infinite-sampler.js';
 import { ProbeHeads } from '../../../src/evals/probe/probe-heads.js';
 import { closedWarmupCosine, openWarmupCosine, warmupCosine } from '../../../src/optim/schedule.js';
-import { numpyPermutation } from '../../../src/support/numpy-permutation.js';
+import { generatorPermutation } from '../../../src/support/numpy-random.js';
 import { Generator } from '../../../src/tensor/generator.js';
 import * as ops from '../../../src/tensor/ops.generated.js';
 import { scope, Tensor } from '../../../src/tensor/tensor.js';
@@ -101,9 +101,9 @@ describe.skipIf(name === undefined)('probes of the published code (eval_classifi
   };
 
   it('splits as NumPy does, and takes batches as the sampler does', () => {
-    expect([...numpyPermutation(golden.split.n, 42)]).toEqual(integers(`split.default_rng42_n${golden.split.n}`));
+    expect([...generatorPermutation(golden.split.n, 42)]).toEqual(integers(`split.default_rng42_n${golden.split.n}`));
     const split = integers('probe.split');
-    expect([...numpyPermutation(split.length, 42)]).toEqual(split);
+    expect([...generatorPermutation(split.length, 42)]).toEqual(split);
     const sampler = infiniteSampler({ size: probe.n_train, seed: 42 });
     const taken = Array.from({ length: batch * iters }, () => split[sampler.next().value!]);
     expect(taken).toEqual(integers('probe.batches'));
