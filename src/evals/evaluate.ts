@@ -67,6 +67,7 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
       intervals: { percent: 95, method: 'bootstrap over test images, percentiles', resamples },
     },
     counts: found.counts,
+    ...(found.details && { details: found.details }),
   };
 }
 

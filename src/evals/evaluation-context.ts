@@ -21,7 +21,7 @@ export interface EvaluationSettings {
    * Called as a stage goes on: images of a data set (`train`, `test`, `floor train`, …) pass through the encoder, or what
    * else a task does.
    */
-  readonly onProgress?: ((stage: string, done: number, total: number, unit: string) => void) | undefined;
+  readonly onProgress?: ((stage: string, done: number, total: number, unit: string, note?: string) => void) | undefined;
 }
 
 /**
@@ -40,8 +40,8 @@ export async function withContext<Result>(
   const { size, seed = 0, resamples = 1000, batchSize = 64, device = 'cpu', onProgress } = settings;
   const { workers = Math.min(8, availableParallelism()) } = settings;
   const extracted = new Map<string, Features>();
-  const progress: EvaluationContext['progress'] = (stage, done, total, unit = 'images') =>
-    onProgress?.(`${prefix}${stage}`, done, total, unit);
+  const progress: EvaluationContext['progress'] = (stage, done, total, unit = 'images', note) =>
+    onProgress?.(`${prefix}${stage}`, done, total, unit, note);
   const features = async (role: DataRole, what: FeatureRequest) => {
     const key = JSON.stringify([role, what.view, what.kinds, what.pixels ?? false]);
     const before = extracted.get(key);

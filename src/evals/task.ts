@@ -39,6 +39,8 @@ export interface Judgement {
   /** Settings beyond the options, or other than these: what was chosen. */
   readonly protocol: Readonly<Record<string, unknown>>;
   readonly counts: Readonly<Record<string, number>>;
+  /** What else was found, for the JSON only: all candidates, not just the best. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Which features a task wants of a data set. */
@@ -71,8 +73,8 @@ export interface EvaluationContext<Role extends DataRole = DataRole> {
    * @throws as `extractFeatures`.
    */
   features(role: Role, what: FeatureRequest): Promise<Features>;
-  /** Tells how far a stage of the work is; `unit` is `images` unless given. */
-  progress(stage: string, done: number, total: number, unit?: string): void;
+  /** Tells how far a stage of the work is; `unit` is `images` unless given, `note` a short text beside the bar. */
+  progress(stage: string, done: number, total: number, unit?: string, note?: string): void;
 }
 
 /**

@@ -106,7 +106,7 @@ export function checkSize(size: number, patchSize: number): void {
 }
 
 /** 256/224 is what both published classification protocols enlarge before they crop (torchvision's convention). */
-function evaluationView(kind: EvaluationView, size: number): View {
+export function evaluationView(kind: EvaluationView, size: number): View {
   return kind === 'resize' ? { kind, size } : { kind, size, resize: Math.round((size * 256) / 224) };
 }
 

@@ -115,12 +115,12 @@ function logEvaluation(run: RunFolder, encoder: 'student' | 'teacher', result: E
 function stagedProgress(prefix: string) {
   let shown: { stage: string; progress: Progress } | undefined;
   return {
-    update(stage: string, done: number, total: number, unit: string) {
+    update(stage: string, done: number, total: number, unit: string, note?: string) {
       if (shown?.stage !== stage) {
         shown?.progress.finish();
         shown = { stage, progress: new Progress(`${prefix}${stage}`, total, { unit }) };
       }
-      shown.progress.update(done);
+      shown.progress.update(done, note);
     },
     [Symbol.dispose]: () => shown?.progress.finish(),
   };

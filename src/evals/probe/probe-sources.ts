@@ -34,7 +34,10 @@ export function capiSource(name: CapiSourceName): ProbeSource {
  * @param example of the encoder's embeddings
  */
 export function mimSources(encoder: ImageEncoder, example: Embedding): ProbeSource[] {
-  const last = Array.from({ length: Math.min(4, encoder.depth) }, (_, i) => encoder.depth - Math.min(4, encoder.depth) + i);
+  const last = Array.from(
+    { length: Math.min(4, encoder.depth) },
+    (_, i) => encoder.depth - Math.min(4, encoder.depth) + i,
+  );
   const kinds = example.class_BD
     ? (['cls', 'cls_avg_patch'] as const)
     : repeatsMean(example)

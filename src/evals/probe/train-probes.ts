@@ -1,7 +1,7 @@
 import { infiniteSampler } from '../../data/infinite-sampler.js';
 import { DataError } from '../../support/errors.js';
 import { Generator } from '../../tensor/generator.js';
-import { type EncodedBatch, encodedImages } from './encoded-images.js';
+import type { EncodedBatch } from './encoded-images.js';
 import type { HeadSpec } from './head-optimizers.js';
 import { JudgedImages, type Predictions } from './judged-images.js';
 import { type HeadProtocol, type ProbeFeatures, ProbeHeads } from './probe-heads.js';
@@ -62,7 +62,7 @@ export async function trainProbes(
   options: TrainProbesOptions,
   matched: (labels: Int32Array) => Int32Array,
 ): Promise<TrainedProbes> {
-  const { images, grid, batchSize, steps, judgeEvery, seed, onProgress, protocol } = options;
+  const { images, grid, steps, judgeEvery, seed, onProgress, protocol } = options;
   using generator = new Generator(seed);
   const heads = new ProbeHeads({
     ...options,
@@ -99,7 +99,7 @@ class HeadJudge {
   readonly #matched: (labels: Int32Array) => Int32Array;
   readonly #sets: { readonly val: JudgedImages | undefined; readonly test: JudgedImages };
   readonly #best: JudgedHead[] = [];
-  #testLabels = new Int32Array();
+  #testLabels: Int32Array = new Int32Array();
 
   constructor(options: TrainProbesOptions, matched: (labels: Int32Array) => Int32Array) {
     const { images, steps, judgeEvery } = options;
