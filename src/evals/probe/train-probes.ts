@@ -56,7 +56,7 @@ export interface TrainedProbes {
 /**
  * Trains all heads of a grid, one pass of the encoder a step, and judges them.
  * @param matched class ids of test images as those of training images
- * @throws {DataError} no training image can be read.
+ * @throws {DataError} no training, held-out or test image can be read.
  */
 export async function trainProbes(
   options: TrainProbesOptions,
@@ -118,9 +118,9 @@ class HeadJudge {
     const { grid, onProgress } = this.#o;
     const show = (stage: string) => (done: number, total: number) => onProgress(stage, done, total, 'images');
     const { val, test } = this.#sets;
-    const chosenBy = val && sharesRight(await val.predict(heads, show('val')));
+    const chosenBy = val && sharesRight(await readable(val.predict(heads, show('val')), 'held-out'));
     if (chosenBy?.every((share, place) => share <= (this.#best[place]?.val ?? -1))) return;
-    const found = await test.predict(heads, show('test'));
+    const found = await readable(test.predict(heads, show('test')), 'test');
     const labels = this.#matched(found.labels);
     this.#testLabels = labels;
     const shares = sharesRight({ predicted: found.predicted, labels });
@@ -139,6 +139,12 @@ class HeadJudge {
     this.#sets.val?.dispose();
     this.#sets.test.dispose();
   }
+}
+
+async function readable(found: Promise<Predictions>, what: string): Promise<Predictions> {
+  const predictions = await found;
+  if (predictions.labels.length === 0) throw new DataError(`No ${what} image can be read.`);
+  return predictions;
 }
 
 /** In percent, by head. */
