@@ -38,4 +38,3 @@ export const attentiveOptions = z.strictObject(length);
 
 /** What both have. */
 export type ProbeOptions = z.output<typeof attentiveOptions>;
-export type LinearOptions = z.output<typeof linearOptions>;
