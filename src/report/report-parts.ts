@@ -1,63 +1,66 @@
+import { z } from 'zod';
+
+const measuredSchema = z.strictObject({
+  value: z.number(),
+  interval: z.tuple([z.number(), z.number()]).readonly().optional(),
+});
+
 /** A measured share in percent, with its 95 % interval where one is known. */
-export interface Measured {
-  readonly value: number;
-  readonly interval?: readonly [low: number, high: number];
-}
+export type Measured = z.output<typeof measuredSchema>;
+
+const evaluationSchema = z.strictObject({
+  /** For people: `Classification, 20 nearest neighbours`. */
+  name: z.string(),
+  /** `top-1 accuracy`, `mean IoU`; in percent, more is better. */
+  metric: z.string(),
+  /** What it is measured on, such as `1024 held-out scenes, 12 classes`. */
+  on: z.string().optional(),
+  trained: measuredSchema,
+  /** The same architecture with random weights. */
+  untrained: measuredSchema.optional(),
+  /** Colour and position of pixels instead of features. */
+  colourAndPosition: measuredSchema.optional(),
+  /** What guessing gives, in percent. */
+  chance: z.number().optional(),
+});
 
 /** One number of one evaluation, for the trained encoder and for what it is compared with. */
-export interface ReportEvaluation {
-  /** For people: `Classification, 20 nearest neighbours`. */
-  readonly name: string;
-  /** `top-1 accuracy`, `mean IoU`; in percent, more is better. */
-  readonly metric: string;
-  /** What it is measured on, such as `1024 held-out scenes, 12 classes`. */
-  readonly on?: string;
-  readonly trained: Measured;
-  /** The same architecture with random weights. */
-  readonly untrained?: Measured;
-  /** Colour and position of pixels instead of features. */
-  readonly colourAndPosition?: Measured;
-  /** What guessing gives, in percent. */
-  readonly chance?: number;
-}
+export type ReportEvaluation = z.output<typeof evaluationSchema>;
+
+const verdictSchema = z.strictObject({
+  /** `good`: clearly better than all it is compared with; `bad`: clearly worse than something; `unclear`: between. */
+  tone: z.enum(['good', 'unclear', 'bad']),
+  headline: z.string(),
+  sentences: z.array(z.string()).readonly(),
+});
 
 /** The outcome in words. */
-export interface Verdict {
-  /** `good`: clearly better than all it is compared with; `bad`: clearly worse than something; `unclear`: between. */
-  readonly tone: 'good' | 'unclear' | 'bad';
-  readonly headline: string;
-  readonly sentences: readonly string[];
-}
+export type Verdict = z.output<typeof verdictSchema>;
 
-/** A picture for the report. */
-export interface ReportPicture {
-  readonly title: string;
-  /** What to see in it, in a sentence or two. */
-  readonly caption: string;
-  /** A PNG file. */
-  readonly png: Uint8Array;
-  /** What it shows, for those who do not see it; the caption unless given. */
-  readonly alt?: string;
-}
+const nextCommandSchema = z.strictObject({
+  command: z.string(),
+  /** What it does: `Train five times longer`. */
+  purpose: z.string(),
+});
 
 /** A command to type next. */
-export interface NextCommand {
-  readonly command: string;
-  /** What it does: `Train five times longer`. */
-  readonly purpose: string;
-}
+export type NextCommand = z.output<typeof nextCommandSchema>;
 
-/** What a report needs beyond what the run folder holds. */
-export interface ReportParts {
-  readonly title: string;
+/** What a report tells beyond what the rest of the run folder holds; `report.json` of the run keeps it. */
+export const reportPartsSchema = z.strictObject({
+  title: z.string(),
   /** One sentence: what was trained on what. */
-  readonly summary: string;
-  readonly verdict: Verdict;
-  readonly evaluations: readonly ReportEvaluation[];
-  readonly pictures: readonly ReportPicture[];
-  readonly nextCommands: readonly NextCommand[];
+  summary: z.string(),
+  verdict: verdictSchema,
+  evaluations: z.array(evaluationSchema).readonly(),
+  nextCommands: z.array(nextCommandSchema).readonly(),
   /** The command that repeats the run. */
-  readonly command: string;
+  command: z.string(),
   /** Further facts for the block on reproduction, such as `['Training data', 'scenes://?split=train&count=4096']`. */
-  readonly facts?: readonly (readonly [name: string, value: string])[];
-}
+  facts: z
+    .array(z.tuple([z.string(), z.string()]).readonly())
+    .readonly()
+    .optional(),
+});
+
+export type ReportParts = z.output<typeof reportPartsSchema>;

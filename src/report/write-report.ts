@@ -3,23 +3,26 @@ import { writeFileAtomic } from '../support/atomic-file.js';
 import { curveFigures } from '../visualise/curve-sheet.js';
 import { evaluationTable } from './evaluation-table.js';
 import { type Html, html, trusted } from './html.js';
-import type { NextCommand, ReportParts, ReportPicture } from './report-parts.js';
+import type { NextCommand, ReportParts } from './report-parts.js';
 import { reportStyle } from './report-style.js';
 import { type Fact, type RunFacts, readRunFacts } from './run-facts.js';
+import { type RunPicture, readRunPictures } from './run-pictures.js';
 
 /**
  * Writes the report of a run: one HTML file that needs nothing else, no network and no scripts. Configuration, curves,
- * health and machine come from the run folder.
+ * health, machine and pictures come from the run folder; `parts` is kept there for the next time.
  *
  * @returns the path of the file, `report.html` in the run folder
  * @throws DataError where the event log is damaged; TesseraError `STORAGE` when the file cannot be written.
  */
 export function writeReport(run: RunFolder, parts: ReportParts): string {
-  writeFileAtomic(run.report, reportPage(readRunFacts(run), run.name, parts));
+  const page = reportPage(readRunFacts(run), run.name, parts, readRunPictures(run));
+  writeFileAtomic(run.reportParts, `${JSON.stringify(parts, undefined, 2)}\n`);
+  writeFileAtomic(run.report, page);
   return run.report;
 }
 
-function reportPage(facts: RunFacts, name: string, parts: ReportParts): string {
+function reportPage(facts: RunFacts, name: string, parts: ReportParts, pictures: readonly RunPicture[]): string {
   const { markup } = html`<!doctype html>
 <html lang="en">
 <head>
@@ -36,7 +39,7 @@ function reportPage(facts: RunFacts, name: string, parts: ReportParts): string {
 <main>
 ${verdictSection(facts, parts)}
 ${parts.evaluations.length > 0 ? section('Evaluations', evaluationTable(parts.evaluations)) : undefined}
-${parts.pictures.map(pictureSection)}
+${pictures.map(pictureSection)}
 ${curvesSection(facts)}
 ${section('What was trained', factList(facts.training))}
 ${parts.nextCommands.length > 0 ? section('What to do next', html`<ol class="next">${parts.nextCommands.map(nextItem)}</ol>`) : undefined}
@@ -61,12 +64,12 @@ function verdictSection({ health }: RunFacts, { verdict }: ReportParts): Html {
 ${verdict.sentences.length > 0 ? html`<ul>${verdict.sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>` : undefined}${healthLine}</section>`;
 }
 
-function pictureSection({ title, caption, png, alt }: ReportPicture): Html {
+function pictureSection({ title, caption, png }: RunPicture): Html {
   const data = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
   const { width, height } = pngSize(png);
   return section(
     title,
-    html`<figure><div class="scroll" tabindex="0"><img src="${data}" width="${width}" height="${height}" alt="${alt ?? caption}"></div>
+    html`<figure><div class="scroll" tabindex="0"><img src="${data}" width="${width}" height="${height}" alt="${caption}"></div>
 <figcaption>${caption}</figcaption></figure>`,
   );
 }

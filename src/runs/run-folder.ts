@@ -42,6 +42,10 @@ export class RunFolder {
   get report(): string {
     return join(this.path, 'report.html');
   }
+  /** What the command that trained the run had to say in the report. */
+  get reportParts(): string {
+    return join(this.path, 'report.json');
+  }
   get tensorboard(): string {
     return join(this.path, 'tensorboard');
   }

@@ -77,7 +77,8 @@ function encoderRows(pictures: readonly Raster[], shown: ShownEncoder, options: 
       });
     };
     if (components !== 'shared') add('of each image alone', patchColours(features_NYXD, count), []);
-    if (components !== 'alone') {
+    // Of one image, shared components would be its own.
+    if (components !== 'alone' && (components === 'shared' || shown.shared || pictures.length > 1)) {
       const shared = shown.shared ?? fitComponents(ops.flatten(features_NYXD, 0, 2), count);
       const shares = shared.variances.map((variance) => ((100 * variance) / shared.totalVariance).toFixed(1));
       add('shared by all images', patchColours(features_NYXD, shared), shares);

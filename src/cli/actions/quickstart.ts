@@ -5,12 +5,12 @@ import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { loadEncoder } from '../../models/load-encoder.js';
 import { pretrain } from '../../recipes/pretrain.js';
-import type { Measured, ReportEvaluation, ReportPicture } from '../../report/report-parts.js';
+import type { Measured, ReportEvaluation } from '../../report/report-parts.js';
+import { saveRunPicture } from '../../report/run-pictures.js';
 import { verdictOf } from '../../report/verdict.js';
 import { writeReport } from '../../report/write-report.js';
 import { EventLog } from '../../runs/event-log.js';
 import { RunFolder } from '../../runs/run-folder.js';
-import { writeFileAtomic } from '../../support/atomic-file.js';
 import { Progress } from '../../support/progress.js';
 import type { TrainOutcome } from '../../train/train-loop.js';
 import { drawMaskSheet } from '../../visualise/mask-sheet.js';
@@ -58,8 +58,8 @@ export async function quickstart(options: QuickstartOptions): Promise<CommandRes
   const untrained = await loadEncoder(`random:${out}`);
   try {
     const comparisons = await judge(run, outcome.steps, encoder, untrained);
-    const pictures = await draw(run, encoder, untrained);
-    const report = writeReport(run, reportParts(out, options, outcome, comparisons, pictures));
+    await draw(run, encoder, untrained);
+    const report = writeReport(run, reportParts(out, options, outcome, comparisons));
     return summary(out, outcome, comparisons, report);
   } finally {
     encoder.dispose();
@@ -114,7 +114,7 @@ async function judge(run: RunFolder, step: number, encoder: ImageEncoder, floor:
   return comparisons;
 }
 
-async function draw(run: RunFolder, encoder: ImageEncoder, untrained: ImageEncoder): Promise<ReportPicture[]> {
+async function draw(run: RunFolder, encoder: ImageEncoder, untrained: ImageEncoder): Promise<void> {
   const samples = await openDataset(scenes('val', 64));
   const images = await sampleImages(samples, { kind: 'resize', size: SIZE }, { count: 8 });
   const large = await sampleImages(
@@ -124,25 +124,20 @@ async function draw(run: RunFolder, encoder: ImageEncoder, untrained: ImageEncod
   );
   const side = SIZE / encoder.patchSize;
   const mask = { kind: 'inverse-block', rows: side, columns: side, roll: true } as const;
-  const pictures: ReportPicture[] = [
-    {
-      title: 'What the encoder sees',
-      caption:
-        'Patch features as colours: equal colours mean similar features. Above, components of each picture alone; below, of all pictures together. The untrained encoder mostly shows brightness and position; the trained one tells materials and things apart.',
-      png: await drawPcaSheet(large, [
-        { name: 'Trained', encoder },
-        { name: 'Untrained', encoder: untrained },
-      ]),
-    },
-    {
-      title: 'What the student is shown',
-      caption: 'The orange patches are hidden from the student, which predicts their clusters from the visible ones.',
-      png: await drawMaskSheet(images, { mask, maskRatio: 0.65, predictionSubsampling: 1, draws: 2, seed: 0 }),
-    },
-  ];
-  for (const [index, name] of ['pca', 'masks'].entries())
-    writeFileAtomic(`${run.images}/${name}.png`, pictures[index]!.png);
-  return pictures;
+  saveRunPicture(run, 'pca', {
+    title: 'What the encoder sees',
+    caption:
+      'Patch features as colours: equal colours mean similar features. Above, components of each picture alone; below, of all pictures together. The untrained encoder mostly shows brightness and position; the trained one tells materials and things apart.',
+    png: await drawPcaSheet(large, [
+      { name: 'Trained', encoder },
+      { name: 'Untrained', encoder: untrained },
+    ]),
+  });
+  saveRunPicture(run, 'masks', {
+    title: 'What the student is shown',
+    caption: 'The orange patches are hidden from the student, which predicts their clusters from the visible ones.',
+    png: await drawMaskSheet(images, { mask, maskRatio: 0.65, predictionSubsampling: 1, draws: 2, seed: 0 }),
+  });
 }
 
 const names = {
@@ -174,7 +169,6 @@ function reportParts(
   options: QuickstartOptions,
   outcome: TrainOutcome,
   comparisons: readonly Comparison[],
-  pictures: readonly ReportPicture[],
 ) {
   const evaluations = comparisons.map(compared);
   const command = [
@@ -188,7 +182,6 @@ function reportParts(
     summary: `A small vision transformer, trained with CAPI for ${outcome.steps} steps on 4,096 built-in scenes, without labels.`,
     verdict: verdictOf(evaluations),
     evaluations,
-    pictures,
     nextCommands: nextCommands(out),
     command,
     facts: [['Training data', trainingScenes] as const],

@@ -1,9 +1,12 @@
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { refreshReport } from '../../report/refresh-report.js';
 import { readMetrics } from '../../runs/event-log.js';
 import { RunFolder } from '../../runs/run-folder.js';
+import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
-import type { CommandResult } from '../output.js';
-import { writePicture } from './write-picture.js';
+import { type CommandResult, cardText } from '../output.js';
+import { programName } from '../program-name.js';
+import { writeFile } from './write-picture.js';
 
 /** The checked options of `tessera visualise curves`. */
 export type VisualiseCurvesOptions = {
@@ -12,7 +15,7 @@ export type VisualiseCurvesOptions = {
   readonly out: string | undefined;
 };
 
-/** `tessera visualise curves`: JSON with `out`, `runs` and the names of the `metrics`. */
+/** `tessera visualise curves`: JSON with `out`, `runs`, the names of the `metrics`, and the `report` of the first run. */
 export async function visualiseCurves(options: VisualiseCurvesOptions): Promise<CommandResult> {
   const { curvePanels } = await import('../../visualise/curve-panels.js');
   const { curveSheet } = await import('../../visualise/curve-sheet.js');
@@ -29,11 +32,17 @@ export async function visualiseCurves(options: VisualiseCurvesOptions): Promise<
   const content = out.toLowerCase().endsWith('.svg')
     ? svg
     : (await import('../../visualise/rasterise-svg.js')).svgToPng(svg);
+  writeFile(out, content);
   const metrics = panels.map(({ title }) => title);
-  return writePicture(out, content, [['curves', metrics.join(', ')]], {
-    runs: folders.map(({ path }) => path),
-    metrics,
-  });
+  const report = refreshReport(folders[0]!, programName());
+  return {
+    card: cardText(out, [
+      ['curves', metrics.join(', ')],
+      ['size', byteText(Buffer.byteLength(content))],
+      ['report', report],
+    ]),
+    json: { out: resolve(out), runs: folders.map(({ path }) => path), metrics, report },
+  };
 }
 
 /** The name of the folder; with its parent where two runs have the same. */

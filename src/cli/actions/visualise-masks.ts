@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { findRecipe } from '../../config/find-recipe.js';
 import { readRecipe } from '../../config/recipe.js';
 import { resolveConfig } from '../../config/resolve-config.js';
@@ -47,9 +46,17 @@ export async function visualiseMasks(options: VisualiseMasksOptions): Promise<Co
     draws,
     seed,
   });
-  const out = options.out ?? join(run?.images ?? '.', 'masks.png');
-  return writePicture(out, png, [['images', `${images.length}, ${draws} masks each`]], {
-    images: images.length,
-    draws,
-  });
+  return writePicture(
+    {
+      name: 'masks',
+      content: png,
+      text: {
+        title: 'What the student is shown',
+        caption: 'The orange patches are hidden from the student, which predicts their clusters from the visible ones.',
+      },
+      facts: [['images', `${images.length}, ${draws} masks each`]],
+      json: { images: images.length, draws },
+    },
+    { run, out: options.out },
+  );
 }

@@ -1,7 +1,3 @@
-import { join } from 'node:path';
-import type { Dataset } from '../../data/dataset.js';
-import { openDataset } from '../../data/spec.js';
-import type { View } from '../../data/views.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { loadEncoder } from '../../models/load-encoder.js';
 import { UsageError } from '../../support/errors.js';
@@ -9,11 +5,9 @@ import { Progress } from '../../support/progress.js';
 import { datasetComponents } from '../../visualise/dataset-components.js';
 import { drawPcaSheet, type ShownEncoder } from '../../visualise/pca-sheet.js';
 import { disposeComponents, type PrincipalComponents } from '../../visualise/principal-components.js';
-import { sampleImages } from '../../visualise/sample-images.js';
 import type { EncoderPictureOptions } from '../commands/visualise/encoder-options.js';
 import type { CommandResult } from '../output.js';
-import { openModel } from './open-model.js';
-import { writePicture } from './write-picture.js';
+import { drawWithEncoder, type EncoderScene } from './draw-with-encoder.js';
 
 /** The checked options of `tessera visualise pca`. */
 export type VisualisePcaOptions = EncoderPictureOptions & {
@@ -26,44 +20,43 @@ export type VisualisePcaOptions = EncoderPictureOptions & {
   readonly whiten: boolean;
 };
 
-/** `tessera visualise pca`: JSON with `out`, `images` and `size`. */
-export async function visualisePca(options: VisualisePcaOptions): Promise<CommandResult> {
-  const { model, withFloor, count = 8 } = options;
+const reading =
+  'Patch features as colours: the strongest principal components are red, green and blue, and similar colours stand for similar features, within an image or, where they are shared, in all of them.';
+
+/** `tessera visualise pca`: JSON with `out`, `images`, `size` and, of a run, `report`. */
+export function visualisePca(options: VisualisePcaOptions): Promise<CommandResult> {
+  const { model, withFloor } = options;
   if (withFloor && model.startsWith('random:')) {
     throw new UsageError(`--with-floor: expected a trained encoder to compare with, received ${model}`);
   }
-  const dataset = await openDataset(options.data);
-  const { encoder, run, size: trainedSize } = await openModel(model, options);
-  const encoders = [encoder];
-  try {
-    if (withFloor) encoders.push(await loadEncoder(`random:${model}`, { device: options.device ?? 'cpu' }));
-    const size = options.size ?? trainedSize;
-    const view = { kind: 'resize-centre-crop', resize: size, size } as const;
-    const images = await sampleImages(dataset, view, { count });
-    const names = withFloor ? ['Trained', 'Untrained'] : [];
+  return drawWithEncoder(options, 8, async (scene) => {
+    const floor = withFloor ? await loadEncoder(`random:${model}`, { device: options.device ?? 'cpu' }) : undefined;
     const shown: ShownEncoder[] = [];
-    for (const [i, each] of encoders.entries()) {
-      const shared = options.fit === undefined ? undefined : await fitted(each, dataset, view, options);
-      shown.push({ ...(names[i] && { name: names[i] }), encoder: each, shared });
+    try {
+      const { encoder } = scene.model;
+      for (const each of floor
+        ? [
+            { name: 'Trained', encoder },
+            { name: 'Untrained', encoder: floor },
+          ]
+        : [{ encoder }]) {
+        const shared = options.fit === undefined ? undefined : await fitted(each.encoder, scene, options);
+        shown.push({ ...each, shared });
+      }
+      const heading = `Patch features of ${scene.name} · ${scene.imagesText}`;
+      const content = await drawPcaSheet(scene.images, shown, { ...options, heading });
+      return { name: 'pca', content, text: { title: 'What the encoder sees', caption: reading }, facts: [], json: {} };
+    } finally {
+      for (const { shared } of shown) if (shared) disposeComponents(shared);
+      floor?.dispose();
     }
-    const png = await drawPcaSheet(images, shown, {
-      ...options,
-      heading: `Patch features of ${run?.name ?? model} · ${images.length} images of ${size} x ${size} pixels`,
-    });
-    for (const { shared } of shown) if (shared) disposeComponents(shared);
-    const out = options.out ?? join(run?.images ?? '.', 'pca.png');
-    const facts = [['images', `${images.length} of ${size} x ${size} pixels`]] as const;
-    return writePicture(out, png, facts, { images: images.length, size });
-  } finally {
-    for (const each of encoders) each.dispose();
-  }
+  });
 }
 
 /** Components of many images of the data set. */
 async function fitted(
   encoder: ImageEncoder,
-  dataset: Dataset,
-  view: View,
+  { dataset, view }: EncoderScene,
   options: VisualisePcaOptions,
 ): Promise<PrincipalComponents> {
   const { fit = 0, channels = 0, whiten } = options;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ReportParts } from '../../../src/report/report-parts.js';
+import { saveRunPicture } from '../../../src/report/run-pictures.js';
 import { verdictOf } from '../../../src/report/verdict.js';
 import { writeReport } from '../../../src/report/write-report.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -26,19 +27,19 @@ beforeAll(async () => {
     .toBuffer();
 });
 
-function report(changes: Partial<ReportParts> = {}): string {
+function report({ pictures = true, ...changes }: Partial<ReportParts> & { pictures?: boolean } = {}): string {
   const config = `method: capi # recipe\nseed: 7 # command line\noptim:\n  batchSize: 8\n  lr: "${hostile.replaceAll('"', '\\"')}"\n`;
   const run = exampleRun(join(temporaryFolder(), '<b>run'), config, [
     { type: 'metrics', step: 50, values: { loss: 6, [hostile]: 1 } },
     { type: 'metrics', step: 100, values: { loss: 3, [hostile]: 2 } },
     { type: 'health', step: 100, check: 'capi', level: 'good', message: `healthy: ${hostile}` },
   ]);
+  if (pictures) saveRunPicture(run, 'pca', { title: hostile, caption: hostile, png });
   const path = writeReport(run, {
     title: hostile,
     summary: hostile,
     verdict: verdictOf(evaluations),
     evaluations,
-    pictures: [{ title: hostile, caption: hostile, png }],
     nextCommands: [{ command: hostile, purpose: hostile }],
     command: hostile,
     facts: [[hostile, hostile]],
@@ -90,7 +91,7 @@ describe('a report', () => {
   });
 
   it('can do with nothing but words', () => {
-    const page = report({ evaluations: [], pictures: [], nextCommands: [], facts: [] });
+    const page = report({ evaluations: [], pictures: false, nextCommands: [], facts: [] });
     expect(page).not.toContain('<img');
     expect(page).not.toContain('<h2>Evaluations</h2>');
     expect(page).not.toContain('undefined');

@@ -1,0 +1,80 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { findTask } from '../evals/tasks.js';
+import { liveEvents, readEvents } from '../runs/event-log.js';
+import type { EventOf, RunEvent } from '../runs/run-events.js';
+import type { RunFolder } from '../runs/run-folder.js';
+import { DataError } from '../support/errors.js';
+import { type ReportEvaluation, type ReportParts, reportPartsSchema } from './report-parts.js';
+import { verdictOf } from './verdict.js';
+import { writeReport } from './write-report.js';
+
+/**
+ * Writes the report of a run anew, with all pictures that it has by now. What the command that trained it had to say is kept
+ * (`report.json`); a run without that gets a plain report from its folder.
+ *
+ * @param program how to type `tessera`
+ * @returns the path of the report @throws DataError where `report.json` or the event log are damaged; `STORAGE`
+ */
+export function refreshReport(run: RunFolder, program: string): string {
+  return writeReport(run, readParts(run) ?? plainParts(run, program));
+}
+
+function readParts(run: RunFolder): ReportParts | undefined {
+  if (!existsSync(run.reportParts)) return undefined;
+  const parse = () => reportPartsSchema.safeParse(JSON.parse(readFileSync(run.reportParts, 'utf8')));
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse();
+  } catch (cause) {
+    throw new DataError(`${run.reportParts} is not JSON`, {
+      cause,
+      hint: 'Delete it: a plain report is written then.',
+    });
+  }
+  if (parsed.success) return parsed.data;
+  throw new DataError(`${run.reportParts} is not of this version: ${z.prettifyError(parsed.error)}`, {
+    hint: 'Delete it: a plain report is written then.',
+  });
+}
+
+function plainParts(run: RunFolder, program: string): ReportParts {
+  const events = liveEvents(readEvents(run.events));
+  const begin = events.findLast((event) => event.type === 'start' || event.type === 'resume');
+  const method = begin?.method ?? 'unknown method';
+  const data = begin?.facts.data;
+  const steps = events.at(-1)?.step ?? 0;
+  const evaluations = evaluationsOf(events);
+  return {
+    title: run.name,
+    summary: `Trained with ${method} for ${steps} steps${data === undefined ? '' : ` on ${data}`}, without labels.`,
+    verdict:
+      evaluations.length > 0
+        ? verdictOf(evaluations)
+        : { tone: 'unclear', headline: 'Not yet evaluated.', sentences: [] },
+    evaluations,
+    nextCommands: [],
+    command: `${program} ${method === 'mim-refiner' ? 'refine' : 'pretrain'} ${run.config} --data '${data ?? 'SPEC'}' --out NEW`,
+  };
+}
+
+/** The last evaluation of every task, by the number that it compares by. */
+function evaluationsOf(events: readonly RunEvent[]): ReportEvaluation[] {
+  const last = new Map<string, EventOf<'evaluation'>>();
+  for (const event of events) if (event.type === 'evaluation') last.set(`${event.task} ${event.encoder}`, event);
+  return [...last.values()].flatMap(({ task, encoder, metrics, floor }): ReportEvaluation[] => {
+    const [key, value] = Object.entries(metrics)[0] ?? [];
+    if (key === undefined || value === undefined) return [];
+    const known = findTask(task);
+    const info = known?.metrics[key];
+    if (info !== undefined && info.unit !== '%') return [];
+    return [
+      {
+        name: `${known?.summary ?? task} (${encoder})`,
+        metric: info?.name ?? key,
+        trained: { value },
+        ...(floor?.[key] !== undefined && { untrained: { value: floor[key] } }),
+      },
+    ];
+  });
+}

@@ -1,0 +1,80 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { refreshReport } from '../../../src/report/refresh-report.js';
+import { saveRunPicture } from '../../../src/report/run-pictures.js';
+import { writeReport } from '../../../src/report/write-report.js';
+import { DataError } from '../../../src/support/errors.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { exampleRun } from '../runs/example-run.js';
+
+let png: Buffer;
+beforeAll(async () => {
+  png = await sharp({ create: { width: 3, height: 2, channels: 3, background: '#369' } })
+    .png()
+    .toBuffer();
+});
+
+const run = () =>
+  exampleRun(join(temporaryFolder(), 'first'), undefined, [
+    { type: 'metrics', step: 50, values: { loss: 6 } },
+    { type: 'evaluation', step: 100, task: 'knn', encoder: 'teacher', metrics: { top1: 11.1 } },
+    { type: 'evaluation', step: 100, task: 'knn', encoder: 'teacher', metrics: { top1: 61.2 }, floor: { top1: 20.3 } },
+    { type: 'evaluation', step: 100, task: 'unheard-of', encoder: 'student', metrics: { share: 5.5 } },
+  ]);
+
+describe('a report written anew', () => {
+  it('tells of a run that has none what its folder holds', () => {
+    const folder = run();
+    const page = readFileSync(refreshReport(folder, 'tessera'), 'utf8');
+    expect(page).toContain('<h1>first</h1>');
+    expect(page).toContain('Trained with capi for 100 steps');
+    expect(page).toContain('<b>61.2</b>');
+    expect(page).toContain('<b>20.3</b>');
+    expect(page).not.toContain('11.1');
+    expect(page).toContain('unheard-of (student)');
+    expect(page).not.toContain('<img');
+  });
+
+  it('shows the pictures that the run has by now, in the order of their kinds, each once', () => {
+    const folder = run();
+    saveRunPicture(folder, 'zebra', { title: 'Of no known kind', caption: 'last', png });
+    saveRunPicture(folder, 'masks', { title: 'Masks', caption: 'before it', png });
+    refreshReport(folder, 'tessera');
+    saveRunPicture(folder, 'pca', { title: 'Components', caption: 'first', png });
+    saveRunPicture(folder, 'pca', { title: 'Components again', caption: 'first', png });
+    const page = readFileSync(refreshReport(folder, 'tessera'), 'utf8');
+    const titles = [...page.matchAll(/<h2>([^<]*)<\/h2><figure>/g)].map((match) => match[1]);
+    expect(titles).toEqual(['Components again', 'Masks', 'Of no known kind']);
+  });
+
+  it('keeps what the first one said', () => {
+    const folder = run();
+    const evaluations = [{ name: 'k-NN', metric: 'top-1', trained: { value: 50, interval: [45, 55] as const } }];
+    const first = writeReport(folder, {
+      title: 'My run',
+      summary: 'Of photos.',
+      verdict: { tone: 'good', headline: 'It works.', sentences: ['Very well.'] },
+      evaluations,
+      nextCommands: [{ command: 'tessera eval', purpose: 'Judge it' }],
+      command: 'tessera quickstart',
+      facts: [['Training data', 'photos']],
+    });
+    const before = readFileSync(first, 'utf8');
+    expect(readFileSync(refreshReport(folder, 'tessera'), 'utf8')).toBe(before);
+  });
+
+  it.each(['{', '{"title": 1}'])('says what to do about a damaged memory: %s', (text) => {
+    const folder = run();
+    writeFileSync(folder.reportParts, text);
+    expect(() => refreshReport(folder, 'tessera')).toThrow(DataError);
+  });
+
+  it.each(['{', '{"title": 1}'])('names the damaged text of a picture: %s', (text) => {
+    const folder = run();
+    saveRunPicture(folder, 'pca', { title: '', caption: '', png });
+    writeFileSync(join(folder.images, 'pca.json'), text);
+    expect(() => refreshReport(folder, 'tessera')).toThrow(/pca\.json is not the text of a picture/);
+  });
+});
