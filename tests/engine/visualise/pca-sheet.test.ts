@@ -33,15 +33,18 @@ describe('the sheet of patch colours', () => {
   });
 
   it('has one row of images, and for each encoder one or two of colours and one for each channel', async () => {
-    const rows = async (encoders: number, sheet: PcaSheetOptions = {}) => {
+    const rows = async (images: number, encoders: number, sheet: PcaSheetOptions = {}) => {
       const shown = Array.from({ length: encoders }, (_, i) => ({ name: `encoder ${i}`, encoder: colourEncoder }));
-      const { height } = await sharp(await drawPcaSheet([halves(1)], shown, sheet)).metadata();
-      // One image is shown 720 pixels large, whatever its size; each row has its label.
+      const samples = Array.from({ length: images }, (_, i) => halves(i + 1));
+      const { height } = await sharp(await drawPcaSheet(samples, shown, sheet)).metadata();
+      // Up to two images are shown 720 pixels large, whatever their size; each row has its label.
       return Math.floor(height / 750);
     };
-    expect([await rows(1), await rows(2)]).toEqual([3, 5]);
-    expect(await rows(1, { components: 'alone' })).toBe(2);
-    expect(await rows(1, { components: 'shared', channels: 4 })).toBe(6);
+    expect([await rows(2, 1), await rows(2, 2)]).toEqual([3, 5]);
+    // Components shared by one image would be its own.
+    expect([await rows(1, 1), await rows(1, 2)]).toEqual([2, 3]);
+    expect(await rows(1, 1, { components: 'shared', channels: 4 })).toBe(6);
+    expect(await rows(2, 1, { components: 'alone' })).toBe(2);
   });
 });
 
