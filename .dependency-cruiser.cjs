@@ -8,7 +8,7 @@ const methods = readdirSync(join(source, 'methods')).map((name) => `methods/${na
 /** From the top down. A folder may import those of every row below its own. */
 const layers = [
   ['cli', 'library', 'recipes', 'report'],
-  ['evals', 'visualise'],
+  ['evals', 'visualise', 'export'],
   methods,
   ['train'],
   ['features'],

@@ -4,6 +4,7 @@ import { register as bench } from './commands/bench.js';
 import { register as convert } from './commands/convert.js';
 import { register as doctor } from './commands/doctor.js';
 import { register as evaluate } from './commands/eval.js';
+import { register as exportModel } from './commands/export.js';
 import { register as features } from './commands/features.js';
 import { register as pretrain } from './commands/pretrain.js';
 import { register as quickstart } from './commands/quickstart.js';
@@ -14,7 +15,20 @@ import { register as visualise } from './commands/visualise/register.js';
 import { reportError } from './run-command.js';
 
 /** Every command, in the order of `tessera --help`. A command loads what it needs when it runs, not here. */
-const commands = [quickstart, pretrain, refine, evaluate, features, visualise, convert, runs, bench, doctor, setup];
+const commands = [
+  quickstart,
+  pretrain,
+  refine,
+  evaluate,
+  features,
+  visualise,
+  convert,
+  exportModel,
+  runs,
+  bench,
+  doctor,
+  setup,
+];
 
 /** Runs the command line with the arguments after `tessera` and sets the exit code of the process. */
 export async function main(args: readonly string[]): Promise<void> {

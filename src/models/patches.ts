@@ -16,8 +16,8 @@ export interface Patches {
 }
 
 /** ImageNet's channel statistics, which CAPI and MIM-Refiner normalise with. */
-const MEAN = [0.485, 0.456, 0.406];
-const STD = [0.229, 0.224, 0.225];
+export const IMAGE_MEAN: readonly number[] = [0.485, 0.456, 0.406];
+export const IMAGE_STD: readonly number[] = [0.229, 0.224, 0.225];
 
 /**
  * Pixels (B, Y, X, 3) uint8 to normalised images (B, 3, Y, X): divided by 255, mean subtracted, divided by the deviation.
@@ -25,7 +25,7 @@ const STD = [0.229, 0.224, 0.225];
 export function normaliseImages(pixels_BYX3: Tensor, dtype: DType = 'float32'): Tensor {
   return scope(() => {
     const device = pixels_BYX3.device;
-    const [mean, std] = [MEAN, STD].map((values) =>
+    const [mean, std] = [IMAGE_MEAN, IMAGE_STD].map((values) =>
       ops.toDevice(Tensor.from(Float64Array.from(values), [3]), device, dtype),
     ) as [Tensor, Tensor];
     const unit_BYX3 = ops.div(ops.to(pixels_BYX3, dtype), 255);

@@ -10,7 +10,7 @@ export class LayerNorm extends Module {
 
   constructor(
     private readonly width: number,
-    private readonly eps: number,
+    readonly eps: number,
     affine = true,
   ) {
     super();

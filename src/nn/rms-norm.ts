@@ -9,7 +9,7 @@ export class RmsNorm extends Module {
 
   constructor(
     private readonly width: number,
-    private readonly eps: number,
+    readonly eps: number,
     affine = true,
   ) {
     super();

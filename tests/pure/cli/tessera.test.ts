@@ -18,6 +18,7 @@ test('--help lists every command, and every command has help with examples', () 
     'features',
     'visualise',
     'convert',
+    'export',
     'runs',
     'bench',
     'doctor',
