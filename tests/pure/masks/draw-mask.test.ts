@@ -20,6 +20,8 @@ interface Trace {
 const goldens = JSON.parse(readFileSync(new URL('../../goldens/masks.json', import.meta.url), 'utf8')) as {
   traces: Trace[];
   extents: Record<string, Record<string, number>>;
+  /** Probability that a patch of a 16 x 16 grid with 166 masked is visible, by kind, without rolling. */
+  visible: Record<'block' | 'inverse-block', number[]>;
 };
 
 const kinds: MaskKind[] = ['inverse-block', 'block', 'uniform'];
@@ -98,6 +100,26 @@ describe('drawMask replays the published code', () => {
       expect(Math.abs(seen.get(size)! / draws - probability)).toBeLessThan(4.5 * spread);
     }
   });
+});
+
+describe('masks without rolling', () => {
+  for (const [kind, probabilities] of Object.entries(goldens.visible)) {
+    it(`${kind} shows every patch as often as the published one`, () => {
+      const draws = 4000;
+      const random = Random.from(8);
+      const visible = new Float64Array(256);
+      for (let i = 0; i < draws; i++) {
+        const options: MaskOptions = { kind: kind as MaskKind, rows: 16, columns: 16, roll: false };
+        drawMask(options, 166, random).forEach((cell, at) => {
+          visible[at]! += 1 - cell;
+        });
+      }
+      visible.forEach((count, at) => {
+        const p = probabilities[at]!;
+        expect(Math.abs(count / draws - p), `patch ${at}`).toBeLessThanOrEqual(5 * Math.sqrt((p * (1 - p)) / draws));
+      });
+    });
+  }
 });
 
 describe('drawMask', () => {
