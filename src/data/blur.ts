@@ -10,6 +10,13 @@ interface BoxWeights {
   outer: number;
 }
 
+/** A row or column of one colour: `count` bytes from `start`, `step` apart. */
+interface Line {
+  start: number;
+  step: number;
+  count: number;
+}
+
 /**
  * Blurs an RGB picture of `width` pixels a row in place as Pillow's `GaussianBlur(sigma)` does: three box blurs along the
  * rows, then three along the columns, each rounded to 8 bits, with the pixels of the edge repeated beyond it.
@@ -18,11 +25,17 @@ export function blur(pixels: Uint8Array, width: number, sigma: number): void {
   const weights = boxWeights(sigma);
   const rowBytes = width * 3;
   const height = pixels.length / rowBytes;
-  const padded = new Uint8Array((width + 2 * (weights.reach + 1)) * 3);
-  for (let row = 0; row < height; row++) {
-    for (let pass = 0; pass < PASSES; pass++) blurLine(pixels, row * rowBytes, rowBytes, padded, weights);
+  const padded = new Uint8Array(Math.max(width, height) + 2 * (weights.reach + 1));
+  const blurLine = (line: Line) => {
+    for (let i = 0; i < PASSES; i++) {
+      if (weights.reach === 0) blurNear(pixels, line, weights);
+      else blurFar(pixels, line, weights, padded);
+    }
+  };
+  for (let row = 0; row < pixels.length; row += rowBytes) {
+    for (let colour = 0; colour < 3; colour++) blurLine({ start: row + colour, step: 3, count: width });
   }
-  for (let pass = 0; pass < PASSES; pass++) blurColumns(pixels, rowBytes, height, weights);
+  for (let start = 0; start < rowBytes; start++) blurLine({ start, step: rowBytes, count: height });
 }
 
 /** Pillow's box of fractional radius whose threefold use has the variance of the Gaussian; in single precision. */
@@ -38,51 +51,38 @@ function boxWeights(sigma: number): BoxWeights {
   return { reach, inner, outer: (ONE - (2 * reach + 1) * inner) >> 1 };
 }
 
-/** One pass over `count` bytes of interleaved colours from `start`. `padded` has room for the line with its edges. */
-function blurLine(
-  pixels: Uint8Array,
-  start: number,
-  count: number,
-  padded: Uint8Array,
-  { reach, inner, outer }: BoxWeights,
-): void {
-  const margin = 3 * (reach + 1);
-  padded.set(pixels.subarray(start, start + count), margin);
-  for (let i = 0; i < margin; i++) {
-    padded[i] = pixels[start + (i % 3)]!;
-    padded[margin + count + i] = pixels[start + count - 3 + (i % 3)]!;
+/** One pass over a line with a box of one pixel, which is the rule: neighbours are kept in variables. */
+function blurNear(pixels: Uint8Array, { start, step, count }: Line, { inner, outer }: BoxWeights): void {
+  const last = start + (count - 1) * step;
+  let before = pixels[start]!;
+  let here = before;
+  for (let i = start; i < last; i += step) {
+    const after = pixels[i + step]!;
+    // Up to 255 x 2^24 + 2^23, which fits 32 bits without a sign.
+    pixels[i] = (Math.imul(inner, here) + Math.imul(outer, before + after) + HALF) >>> 24;
+    before = here;
+    here = after;
   }
-  const span = 3 * (2 * reach + 1);
-  for (let colour = 0; colour < 3; colour++) {
-    let sum = 0;
-    for (let i = colour + 3; i < colour + 3 + span; i += 3) sum += padded[i]!;
-    for (let i = colour; i < count; i += 3) {
-      const sides = padded[i]! + padded[i + span + 3]!;
-      // Up to 255 x 2^24 + 2^23, which fits 32 bits without a sign.
-      pixels[start + i] = (Math.imul(inner, sum) + Math.imul(outer, sides) + HALF) >>> 24;
-      sum += padded[i + span + 3]! - padded[i + 3]!;
-    }
-  }
+  pixels[last] = (Math.imul(inner, here) + Math.imul(outer, before + here) + HALF) >>> 24;
 }
 
-/** One pass down all columns, row by row, so that memory is read in order. */
-function blurColumns(pixels: Uint8Array, rowBytes: number, height: number, { reach, inner, outer }: BoxWeights): void {
-  const source = pixels.slice();
-  const row = (y: number) => Math.min(Math.max(y, 0), height - 1) * rowBytes;
-  const sums = new Int32Array(rowBytes);
-  for (let y = -reach; y <= reach; y++) {
-    for (let x = 0, from = row(y); x < rowBytes; x++) sums[x] = sums[x]! + source[from + x]!;
-  }
-  for (let y = 0; y < height; y++) {
-    const out = y * rowBytes;
-    const above = row(y - reach - 1);
-    const leaving = row(y - reach);
-    const below = row(y + reach + 1);
-    for (let x = 0; x < rowBytes; x++) {
-      const entering = source[below + x]!;
-      const sum = sums[x]!;
-      pixels[out + x] = (Math.imul(inner, sum) + Math.imul(outer, source[above + x]! + entering) + HALF) >>> 24;
-      sums[x] = sum + entering - source[leaving + x]!;
-    }
+/** One pass over a line with a wider box, whose sum goes along. `padded` has room for the line with its edges. */
+function blurFar(
+  pixels: Uint8Array,
+  { start, step, count }: Line,
+  { reach, inner, outer }: BoxWeights,
+  padded: Uint8Array,
+): void {
+  const margin = reach + 1;
+  const last = start + (count - 1) * step;
+  padded.fill(pixels[start]!, 0, margin);
+  for (let i = start, k = margin; i <= last; i += step) padded[k++] = pixels[i]!;
+  padded.fill(pixels[last]!, margin + count, count + 2 * margin);
+  let sum = 0;
+  for (let k = 1; k < 2 * margin; k++) sum += padded[k]!;
+  for (let i = start, k = 0; i <= last; i += step, k++) {
+    const entering = padded[k + 2 * margin]!;
+    pixels[i] = (Math.imul(inner, sum) + Math.imul(outer, padded[k]! + entering) + HALF) >>> 24;
+    sum = (sum + entering - padded[k + 1]!) | 0;
   }
 }

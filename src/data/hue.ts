@@ -1,9 +1,16 @@
 /** A byte as a share of 255, in single precision. */
 const SHARE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
-/** Sixth of the colour circle that a hue byte lies in, 0 to 6. */
-const SECTOR = Uint8Array.from({ length: 256 }, (_, hue) => Math.floor((hue * 6) / 255));
-/** How far into its sixth a hue byte lies, in single precision. */
-const WITHIN = Float32Array.from({ length: 256 }, (_, hue) => (hue * 6) / 255 - SECTOR[hue]!);
+/** Sixth of the colour circle that a hue byte lies in, 0 to 5; the last byte, a whole turn, counts as the first. */
+const SIXTH = Uint8Array.from({ length: 256 }, (_, hue) => Math.floor((hue * 6) / 255) % 6);
+/** How much of its colour the middle one of three channels lacks, by hue byte; single precision within the sixth. */
+const LACK = Float64Array.from({ length: 256 }, (_, hue) => {
+  const sixth = Math.floor((hue * 6) / 255);
+  const within = Math.fround((hue * 6) / 255 - sixth);
+  return sixth % 2 === 0 ? 1 - within : within;
+});
+
+/** Hue bytes by sixth of the circle, range of the channels, and greatest less middle channel; see `hueTable`. */
+let hues: Uint8Array | undefined;
 
 /**
  * Turns the hue of an RGB picture by `shift` of the circle, in place: Pillow's conversion to HSV in bytes, the hue byte moved
@@ -11,60 +18,52 @@ const WITHIN = Float32Array.from({ length: 256 }, (_, hue) => (hue * 6) / 255 - 
  * of 0 is not the identity.
  */
 export function shiftHue(pixels: Uint8Array, shift: number): void {
+  hues ??= hueTable();
+  const table = hues;
   const step = Math.trunc(shift * 255);
   for (let i = 0; i < pixels.length; i += 3) {
     const red = pixels[i]!;
     const green = pixels[i + 1]!;
     const blue = pixels[i + 2]!;
     const value = Math.max(red, green, blue);
-    const range = value - Math.min(red, green, blue);
+    const least = Math.min(red, green, blue);
+    const range = value - least;
     // Without a colour there is nothing to turn.
     if (range === 0) continue;
-    const hue = (hueByte(red, green, blue, value, range) + step) & 255;
-    const saturation = Math.trunc(Math.fround(range / value) * 255);
-    paint(pixels, i, hue, saturation, value);
+    let sixth: number;
+    if (red === value) sixth = green >= blue ? 0 : 5;
+    else if (green === value) sixth = red > blue ? 1 : 2;
+    else sixth = green > red ? 3 : 4;
+    const middle = red + green + blue - value - least;
+    const hue = (table[(sixth << 16) | (range << 8) | (value - middle)]! + step) & 255;
+    paint(pixels, i, hue, value, Math.trunc(Math.fround(range / value) * 255));
   }
 }
 
-/** Hue of a colour that is not grey, 0 to 255. Quotients and their sum are in single precision, as in Pillow. */
-function hueByte(red: number, green: number, blue: number, value: number, range: number): number {
-  const r = Math.fround((value - red) / range);
-  const g = Math.fround((value - green) / range);
-  const b = Math.fround((value - blue) / range);
-  const sixths = Math.fround(red === value ? b - g : green === value ? 2 + r - b : 4 + g - r);
-  return Math.trunc(Math.fround((sixths / 6 + 1) % 1) * 255);
+/** Pillow's hue of every colour, 0 to 255, with quotient and sum in single precision. */
+function hueTable(): Uint8Array {
+  const table = new Uint8Array(6 << 16);
+  for (let sixth = 0; sixth < 6; sixth++) {
+    // From the nearest pure colour (red 0, green 2, blue 4 sixths) up in the even sixths, down in the odd ones.
+    const pure = 2 * (Math.ceil(sixth / 2) % 3);
+    for (let range = 1; range < 256; range++) {
+      for (let lack = 0; lack <= range; lack++) {
+        const quotient = Math.fround(lack / range);
+        const sixths = Math.fround(sixth % 2 === 0 ? pure + 1 - quotient : pure + quotient - 1);
+        table[(sixth << 16) | (range << 8) | lack] = Math.trunc(Math.fround((sixths / 6 + 1) % 1) * 255);
+      }
+    }
+  }
+  return table;
 }
 
-/** Writes a colour given by hue, saturation and value at `pixels[at]`. */
-function paint(pixels: Uint8Array, at: number, hue: number, saturation: number, value: number): void {
+/** Writes a colour given by hue, value and saturation at `pixels[at]`. */
+function paint(pixels: Uint8Array, at: number, hue: number, value: number, saturation: number): void {
   const share = SHARE[saturation]!;
-  const within = WITHIN[hue]!;
-  const low = Math.round(value * (1 - share));
-  const falling = Math.round(value * (1 - share * within));
-  const rising = Math.round(value * (1 - share * (1 - within)));
-  switch (SECTOR[hue]! % 6) {
-    case 0:
-      put(pixels, at, value, rising, low);
-      break;
-    case 1:
-      put(pixels, at, falling, value, low);
-      break;
-    case 2:
-      put(pixels, at, low, value, rising);
-      break;
-    case 3:
-      put(pixels, at, low, falling, value);
-      break;
-    case 4:
-      put(pixels, at, rising, low, value);
-      break;
-    default:
-      put(pixels, at, value, low, falling);
-  }
-}
-
-function put(pixels: Uint8Array, at: number, red: number, green: number, blue: number): void {
-  pixels[at] = red;
-  pixels[at + 1] = green;
-  pixels[at + 2] = blue;
+  const low = (value * (1 - share) + 0.5) | 0;
+  const middle = (value * (1 - share * LACK[hue]!) + 0.5) | 0;
+  const sixth = SIXTH[hue]!;
+  pixels[at] = sixth === 0 || sixth === 5 ? value : sixth === 1 || sixth === 4 ? middle : low;
+  pixels[at + 1] = sixth === 1 || sixth === 2 ? value : sixth === 0 || sixth === 3 ? middle : low;
+  pixels[at + 2] = sixth === 3 || sixth === 4 ? value : sixth === 2 || sixth === 5 ? middle : low;
 }
