@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { extractFeatures, type Features } from '../features/extract.js';
+import type { FeatureCache } from '../features/feature-cache.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import type { DataRole, EvaluationContext, FeatureRequest } from './task.js';
 
@@ -17,6 +18,8 @@ export interface EvaluationSettings {
   readonly workers?: number | undefined;
   /** Where the encoder is (`cpu`). */
   readonly device?: string | undefined;
+  /** Where features are looked for and kept; nowhere unless given. */
+  readonly cache?: FeatureCache | undefined;
   /**
    * Called as a stage goes on: images of a data set (`train`, `test`, `floor train`, …) pass through the encoder, or what
    * else a task does.
@@ -37,17 +40,17 @@ export async function withContext<Result>(
   prefix: string,
   use: (context: EvaluationContext) => Promise<Result>,
 ): Promise<Result> {
-  const { size, seed = 0, resamples = 1000, batchSize = 64, device = 'cpu', onProgress } = settings;
+  const { size, seed = 0, resamples = 1000, batchSize = 64, device = 'cpu', cache, onProgress } = settings;
   const { workers = Math.min(8, availableParallelism()) } = settings;
   const extracted = new Map<string, Features>();
   const progress: EvaluationContext['progress'] = (stage, done, total, unit = 'images', note) =>
     onProgress?.(`${prefix}${stage}`, done, total, unit, note);
   const features = async (role: DataRole, what: FeatureRequest) => {
-    const key = JSON.stringify([role, what.view, what.kinds, what.pixels ?? false]);
+    const key = JSON.stringify([role, what.view, what.kinds, what.blocks ?? null, what.pixels ?? false]);
     const before = extracted.get(key);
     if (before) return before;
     const found = await extractFeatures({
-      ...{ encoder, dataset: data[role], size, batchSize, workers, device, ...what },
+      ...{ encoder, dataset: data[role], size, batchSize, workers, device, cache, ...what },
       onProgress: (done, total) => progress(role, done, total),
     });
     extracted.set(key, found);

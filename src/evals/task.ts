@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
-import type { EvaluationView, FeatureKind, Features } from '../features/extract.js';
+import type { Features } from '../features/extract.js';
+import type { EvaluationView } from '../features/extraction-pass.js';
+import type { BlockRequest, FeatureKind } from '../features/parts.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import type { Interval } from './measure/bootstrap.js';
 
@@ -46,8 +48,10 @@ export interface Judgement {
 /** Which features a task wants of a data set. */
 export interface FeatureRequest {
   readonly view: EvaluationView;
-  /** At least one. */
+  /** Of the encoder's output. */
   readonly kinds: readonly FeatureKind[];
+  /** Raw outputs of blocks as well; together with `kinds` at least one part. */
+  readonly blocks?: BlockRequest;
   /** Also the pixel labels (false). */
   readonly pixels?: boolean;
 }

@@ -1,23 +1,14 @@
-// B images of a batch · N images · P patches of an image · D width · S side in pixels
+// N images · P patches of an image · D width · S side in pixels
 import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
-import { type BrokenImage, type ImageBatch, Loader } from '../data/loader.js';
-import type { View } from '../data/views.js';
+import type { BrokenImage } from '../data/loader.js';
 import type { ImageEncoder } from '../models/encoder.js';
-import { normaliseImages } from '../models/patches.js';
-import { byteText } from '../support/byte-text.js';
-import { DataError, TesseraError, UsageError } from '../support/errors.js';
-import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
-
-/** Share of the memory that is free which features may take. */
-const MEMORY_SHARE = 0.6;
-
-/** Which features of an image: its global vector, the mean of its patches, or every patch. */
-export type FeatureKind = 'global' | 'patchMean' | 'patches';
-
-/** How an evaluation image is cut: everything, aspect not kept, or the central square (short side to 256/224 of it). */
-export type EvaluationView = 'resize' | 'resize-centre-crop';
+import { DataError, UsageError } from '../support/errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { CacheEntry } from './cache-entry.js';
+import { type EvaluationView, ExtractionPass, type Wanted } from './extraction-pass.js';
+import type { FeatureCache, FeatureKey } from './feature-cache.js';
+import { type BlockRequest, type FeatureKind, partName, partsOf } from './parts.js';
 
 /** What is extracted, and from what. */
 export interface ExtractOptions {
@@ -26,8 +17,10 @@ export interface ExtractOptions {
   /** Side of the images in pixels, a multiple of the encoder's patch size. */
   readonly size: number;
   readonly view: EvaluationView;
-  /** At least one. */
+  /** Of the encoder's output. */
   readonly kinds: readonly FeatureKind[];
+  /** Raw outputs of blocks as well; together with `kinds` at least one part. */
+  readonly blocks?: BlockRequest | undefined;
   /** Also read the pixel labels (false). */
   readonly pixels?: boolean;
   /** Images embedded at once (64). */
@@ -36,7 +29,16 @@ export interface ExtractOptions {
   readonly workers?: number;
   /** Where the encoder is (`cpu`). */
   readonly device?: string;
+  /** Where to look first, and to keep what is made; nowhere unless given. */
+  readonly cache?: FeatureCache | undefined;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Features of one block, before any norm that follows it. */
+export interface BlockRows {
+  readonly class_ND?: Tensor;
+  readonly patchMean_ND?: Tensor;
+  readonly patches_NPD?: Tensor;
 }
 
 /** Frozen features of a data set, in its order, without the images that cannot be read. Float32 on the CPU. */
@@ -44,9 +46,12 @@ export interface Features {
   /** Number of images N. */
   readonly count: number;
   readonly global_ND?: Tensor;
+  readonly class_ND?: Tensor;
   readonly patchMean_ND?: Tensor;
   /** Patches row by row. */
   readonly patches_NPD?: Tensor;
+  /** By block, those asked for. */
+  readonly blocks: ReadonlyMap<number, BlockRows>;
   /** (N) class ids, -1 where there is none. */
   readonly labels: Int32Array;
   /** (N, S, S) class ids of pixels at evaluation resolution, when asked for. */
@@ -60,37 +65,31 @@ export interface Features {
 
 /**
  * Features of every image of a data set, streamed through the encoder; the caller disposes of them. Memory: what is
- * returned, 4 bytes a number (N·D, or N·P·D for patches) and a byte for each labelled pixel, and two decoded batches.
+ * returned, 4 bytes a number (N·D, or N·P·D for patches), and two decoded batches. With a cache, features lie in its files
+ * and take memory only as they are looked at; what is there already is not computed again. Pixel labels always take a byte
+ * each.
  *
- * @throws {UsageError} the size is not a multiple of the patch size.
- * @throws {TesseraError} `MEMORY` when the features would take more than 60 % of the free memory; `NOT_FINITE` when the
- * encoder gives no finite numbers.
+ * @throws {UsageError} the size is not a multiple of the patch size, or the encoder lacks a part.
+ * @throws {TesseraError} `MEMORY` when the features would take more than 60 % of the free memory (without a cache, or where
+ * its disk is full); `NOT_FINITE` when the encoder gives no finite numbers.
  * @throws {DataError} too many images are broken.
  */
 export async function extractFeatures(options: ExtractOptions): Promise<Features> {
-  const { dataset, encoder, size } = options;
+  const { encoder, size, cache } = options;
   checkSize(size, encoder.patchSize);
-  const store = new FeatureStore(options);
-  const loader = new Loader({
-    dataset,
-    views: [evaluationView(options.view, size)],
-    batchSize: options.batchSize ?? 64,
-    order: Array(dataset.size).keys(),
-    seed: 0,
-    workers: options.workers ?? Math.min(8, availableParallelism()),
-    pixels: options.pixels ?? false,
-    onBroken: (broken) => store.broken.push(broken),
-  });
-  try {
-    for await (const batch of loader) {
-      store.append(batch);
-      options.onProgress?.(store.seen, dataset.size);
-    }
-    return store.finish();
-  } catch (error) {
-    store.dispose();
-    throw error;
+  const wanted = wantedOf(options);
+  const shelf = cache && encoder.fingerprint ? new Shelf(cache, options, encoder.fingerprint()) : undefined;
+  const found = shelf?.find(wanted) ?? new Map<string, CacheEntry>();
+  const missing = wanted.filter(({ name }) => !found.has(name));
+  if (missing.length === 0) return featuresOf(options, found, []);
+  const made = await extract(options, missing, shelf);
+  if (sameIndices([...found.values(), ...made.entries.values()])) {
+    return featuresOf(options, new Map([...found, ...made.entries]), made.broken);
   }
+  // An image was broken before and is not now, or the other way round: rows of old and new parts do not match.
+  for (const { tensor } of [...found.values(), ...made.entries.values()]) tensor.dispose();
+  const all = await extract(options, wanted, shelf);
+  return featuresOf(options, all.entries, all.broken);
 }
 
 /** @throws {UsageError} the side of the images is not a multiple of the patch size. */
@@ -105,129 +104,110 @@ export function checkSize(size: number, patchSize: number): void {
   );
 }
 
-/** 256/224 is what both published classification protocols enlarge before they crop (torchvision's convention). */
-export function evaluationView(kind: EvaluationView, size: number): View {
-  return kind === 'resize' ? { kind, size } : { kind, size, resize: Math.round((size * 256) / 224) };
+function wantedOf({ kinds, blocks, pixels }: ExtractOptions): Wanted[] {
+  const parts = partsOf(kinds, blocks).map((part) => ({ name: partName(part), part }));
+  return pixels ? [...parts, { name: PIXELS }] : parts;
 }
 
-/** Collects features batch by batch in tensors that are allocated once. */
-class FeatureStore {
-  readonly broken: BrokenImage[] = [];
-  /** Images of the data set that were dealt with, broken ones included. */
-  seen = 0;
+const PIXELS = 'pixels';
+
+async function extract(options: ExtractOptions, wanted: readonly Wanted[], shelf: Shelf | undefined) {
+  const { dataset, batchSize = 64, workers = Math.min(8, availableParallelism()), device = 'cpu' } = options;
+  const pass = new ExtractionPass({ ...options, batchSize, workers, device, wanted, shelf });
+  const { rows, broken, indices } = await pass.run();
+  if (indices.length === 0) throw new DataError(`No image of ${dataset.spec} can be read.`);
+  return { entries: new Map([...rows].map(([name, tensor]) => [name, { tensor, indices }])), broken };
+}
+
+/** The part of a cache that one extraction can use. */
+class Shelf {
+  readonly #cache: FeatureCache;
   readonly #options: ExtractOptions;
-  readonly #tensors = new Map<FeatureKind, Tensor>();
-  readonly #labels: number[] = [];
-  readonly #names: string[] = [];
-  #pixels: Uint8Array | undefined;
-  #count = 0;
+  readonly #model: string;
 
-  constructor(options: ExtractOptions) {
+  constructor(cache: FeatureCache, options: ExtractOptions, model: string) {
+    this.#cache = cache;
     this.#options = options;
+    this.#model = model;
   }
 
-  append(batch: ImageBatch): void {
-    // The loader puts a readable image in the place of a broken one: right for training, a double here.
-    const rows = [...batch.indices.keys()].filter((row) => batch.indices[row] === this.seen + row);
-    this.seen += batch.size;
-    if (rows.length === 0) return;
-    const parts = scope(() => this.#embed(batch, rows));
-    try {
-      if (this.#tensors.size === 0) this.#allocate(parts);
-      for (const [kind, part] of parts) {
-        scope(() => ops.copy_(ops.narrow(this.#tensors.get(kind)!, 0, this.#count, rows.length), part));
-      }
-    } finally {
-      for (const part of parts.values()) part.dispose();
+  /** What is there of the same images. */
+  find(wanted: readonly Wanted[]): Map<string, CacheEntry> {
+    const found = new Map<string, CacheEntry>();
+    for (const one of wanted) {
+      const entry = this.#cache.find(this.#key(one));
+      if (entry) found.set(one.name, entry);
     }
-    const area = this.#options.size ** 2;
-    rows.forEach((row, i) => {
-      this.#labels.push(batch.labels[row]!);
-      this.#names.push(batch.names[row]!);
-      this.#pixels?.set(batch.pixels!.subarray(row * area, (row + 1) * area), (this.#count + i) * area);
-    });
-    this.#count += rows.length;
+    if (sameIndices([...found.values()])) {
+      this.#cache.counts.found += found.size;
+      return found;
+    }
+    for (const { tensor } of found.values()) tensor.dispose();
+    return new Map();
   }
 
-  finish(): Features {
-    if (this.#count === 0) throw new DataError(`No image of ${this.#options.dataset.spec} can be read.`);
-    const tensors = new Map([...this.#tensors].map(([kind, tensor]) => [kind, this.#trim(tensor)]));
-    const [global_ND, patchMean_ND, patches_NPD] = (['global', 'patchMean', 'patches'] as const).map((kind) =>
-      tensors.get(kind),
-    );
-    return {
-      count: this.#count,
-      ...(global_ND && { global_ND }),
-      ...(patchMean_ND && { patchMean_ND }),
-      ...(patches_NPD && { patches_NPD }),
-      labels: Int32Array.from(this.#labels),
-      ...(this.#pixels && { pixels: this.#pixels.subarray(0, this.#count * this.#options.size ** 2) }),
-      names: this.#names,
-      broken: this.broken,
-      dispose: () => {
-        for (const tensor of tensors.values()) tensor.dispose();
-      },
-    };
+  has(wanted: Wanted): boolean {
+    return this.#cache.has(this.#key(wanted));
   }
 
-  dispose(): void {
-    for (const tensor of this.#tensors.values()) tensor.dispose();
+  hasRoom(bytes: number): boolean {
+    return this.#cache.hasRoom(bytes);
   }
 
-  /** Rows of broken images were allocated and not filled. */
-  #trim(tensor: Tensor): Tensor {
-    if (tensor.size(0) === this.#count) return tensor;
-    const trimmed = ops.narrow(tensor, 0, 0, this.#count);
-    tensor.dispose();
-    return trimmed;
+  writer(wanted: Wanted) {
+    this.#cache.counts.made++;
+    return this.#cache.writer(this.#key(wanted));
   }
 
-  #embed(batch: ImageBatch, rows: readonly number[]): Map<FeatureKind, Tensor> {
-    const { encoder, size, kinds, device = 'cpu' } = this.#options;
-    const all_BYX3 = Tensor.from(batch.images, [batch.size, size, size, 3]);
-    const kept = Tensor.from(Int32Array.from(rows), [rows.length]);
-    const images_BYX3 = rows.length === batch.size ? all_BYX3 : ops.indexSelect(all_BYX3, 0, kept);
-    const embedding = encoder.embed(normaliseImages(ops.toDevice(images_BYX3, device, 'uint8')));
-    const patches_BPD = ops.to(ops.flatten(embedding.patches_BYXD, 1, 2), 'float32');
-    const parts: Record<FeatureKind, () => Tensor> = {
-      global: () => embedding.global_BD,
-      patchMean: () => ops.meanDim(patches_BPD, [1]),
-      patches: () => patches_BPD,
-    };
-    return new Map(
-      kinds.map((kind) => {
-        const part = ops.toDevice(parts[kind](), 'cpu', 'float32');
-        if (ops.all(ops.isfinite(part)).item() === 0) throw notFinite(kind, batch.names[rows[0]!]!);
-        return [kind, part];
-      }),
-    );
+  prune(): void {
+    this.#cache.prune();
   }
 
-  #allocate(parts: ReadonlyMap<FeatureKind, Tensor>): void {
-    const { dataset, size, pixels } = this.#options;
-    const shapes = [...parts].map(([kind, part]) => [kind, [dataset.size, ...part.shape.slice(1)]] as const);
-    const numbers = shapes.reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0);
-    const labelBytes = pixels ? dataset.size * size ** 2 : 0;
-    checkMemory(4 * numbers + labelBytes, dataset);
-    for (const [kind, shape] of shapes) this.#tensors.set(kind, ops.empty(shape, 'float32'));
-    if (pixels) this.#pixels = new Uint8Array(labelBytes);
+  #key({ name, part }: Wanted): FeatureKey {
+    const { dataset, view, size, device = 'cpu' } = this.#options;
+    const images = { data: dataset.fingerprint, view, size, part: name };
+    return part ? { ...images, model: this.#model, device: device.split(':')[0]! } : images;
   }
 }
 
-function checkMemory(bytes: number, dataset: Dataset): void {
-  const limit = MEMORY_SHARE * process.availableMemory();
-  if (bytes <= limit) return;
-  throw new TesseraError(
-    'MEMORY',
-    `The features of the ${dataset.size} images of ${dataset.spec} need ${byteText(bytes)} (${bytes} bytes); ` +
-      `${byteText(limit)} may be used, ${100 * MEMORY_SHARE} % of what is free.`,
-    { hint: 'Use fewer or smaller images (--size), or a machine with more memory.' },
-  );
+function sameIndices(entries: readonly CacheEntry[]): boolean {
+  const [first, ...others] = entries;
+  return others.every(({ indices }) => Buffer.from(indices.buffer).equals(Buffer.from(first!.indices.buffer)));
 }
 
-function notFinite(kind: FeatureKind, name: string): TesseraError {
-  const what = { global: 'global features', patchMean: 'mean patch features', patches: 'patch features' }[kind];
-  return new TesseraError('NOT_FINITE', `The encoder gives ${what} that are not finite, near the image ${name}.`, {
-    hint: 'Its training has diverged or its file is damaged; use an earlier checkpoint.',
-  });
+function featuresOf(
+  { dataset, kinds, blocks }: ExtractOptions,
+  entries: ReadonlyMap<string, CacheEntry>,
+  broken: readonly BrokenImage[],
+): Features {
+  const [{ indices }] = [...entries.values()] as [CacheEntry];
+  const items = Array.from(indices, (index) => dataset.item(index));
+  const pixels = entries.get(PIXELS)?.tensor;
+  const labels = pixels?.data() as Uint8Array | undefined;
+  pixels?.dispose();
+  const tensorOf = (kind: FeatureKind, block?: number) =>
+    entries.get(partName({ kind, ...(block !== undefined && { block }) }))?.tensor;
+  const rowsOf = (of: readonly FeatureKind[], block?: number) =>
+    Object.fromEntries(of.map((kind) => [kind === 'patches' ? 'patches_NPD' : `${kind}_ND`, tensorOf(kind, block)]));
+  return {
+    count: indices.length,
+    ...rowsOf(kinds),
+    blocks: new Map(blocks?.of.map((block) => [block, rowsOf(blocks.kinds, block)])),
+    labels: Int32Array.from(items, ({ label }) => label ?? -1),
+    ...(labels && { pixels: labels }),
+    names: items.map(({ name }) => name),
+    broken: broken.length > 0 ? broken : leftOut(dataset, indices),
+    dispose: () => {
+      for (const { tensor } of entries.values()) tensor.dispose();
+    },
+  };
+}
+
+/** Images that features from a cache lack. */
+function leftOut(dataset: Dataset, indices: Int32Array): BrokenImage[] {
+  if (indices.length === dataset.size) return [];
+  const read = new Set(indices);
+  return Array.from({ length: dataset.size }, (_, index) => index)
+    .filter((index) => !read.has(index))
+    .map((index) => ({ name: dataset.item(index).name, reason: 'it could not be read when the features were made' }));
 }

@@ -6,6 +6,7 @@ import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
+import { moduleFingerprint } from './module-fingerprint.js';
 import { gatherCoordinates, type Patches, patchCoordinates, patchify } from './patches.js';
 import { Predictor, type PredictorOptions } from './predictor.js';
 import { type ForwardOptions, VisionTransformer } from './vit.js';
@@ -71,6 +72,10 @@ export class EncoderPredictor extends Module implements ImageEncoder {
 
   get depth(): number {
     return this.encoder.depth;
+  }
+
+  fingerprint(): string {
+    return moduleFingerprint(this, [this.encoder.options, this.predictor.options]);
   }
 
   /** Features of all patches, without registers: (B, P, D). */

@@ -35,6 +35,8 @@ export interface ImageEncoder {
   readonly depth: number;
   /** The only side of images in pixels that it takes; absent where it takes any. */
   readonly imageSize?: number | undefined;
+  /** Hash of all that its features depend on, weights and options; features of encoders without one are not kept. */
+  fingerprint?(): string;
   /** Features of normalised images (B, 3, Y, X), computed without gradients. The caller owns the tensors. */
   embed(images_B3YX: Tensor, options?: EmbedOptions): Embedding;
   dispose(): void;

@@ -9,6 +9,7 @@ import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
+import { moduleFingerprint } from './module-fingerprint.js';
 import { gatherCoordinates, PatchEmbedding, type Patches, patchCoordinates, patchify } from './patches.js';
 import { PositionTable, sineTable } from './position-table.js';
 import { registerCoordinates } from './register-coordinates.js';
@@ -97,6 +98,10 @@ export class VisionTransformer extends Module implements ImageEncoder {
     return positions.kind === 'relative' && positions.rows === positions.columns
       ? positions.rows * patchSize
       : undefined;
+  }
+
+  fingerprint(): string {
+    return moduleFingerprint(this, this.options);
   }
 
   /** How many tokens come before those of the patches. */

@@ -305,6 +305,11 @@ export function contiguous(self: Tensor): Tensor {
   return new Tensor(call('aten::contiguous', self.handle, undefined) as number);
 }
 
+/** `aten::view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)` */
+export function viewDtype(self: Tensor, dtype: DType): Tensor {
+  return new Tensor(call('aten::view.dtype', self.handle, dtypeCode(dtype)) as number);
+}
+
 /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
 export function clone(self: Tensor): Tensor {
   return new Tensor(call('aten::clone', self.handle, undefined) as number);
@@ -433,6 +438,11 @@ export function adaptiveAveragePool2d(self: Tensor, outputSize: readonly number[
 /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty(size: readonly number[], dtype?: DType | null, device?: string | null): Tensor {
   return new Tensor(call('aten::empty.memory_format', size, dtype ? dtypeCode(dtype) : undefined, undefined, device, undefined, undefined) as number);
+}
+
+/** `aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
+export function fromFile(filename: string, shared?: boolean | null, size?: number | null, dtype?: DType | null, device?: string | null): Tensor {
+  return new Tensor(call('aten::from_file', filename, shared, size, dtype ? dtypeCode(dtype) : undefined, undefined, device, undefined) as number);
 }
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */

@@ -2,7 +2,8 @@ import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { CheckpointError } from '../support/errors.js';
 import { openRegularFile, readFully } from '../support/read-file.js';
 import { type DType, dtypeBytes, dtypeFromSafetensors, emptyView, safetensorsName } from './dtype.js';
-import { Tensor } from './tensor.js';
+import * as ops from './ops.generated.js';
+import { scope, Tensor } from './tensor.js';
 
 /** Longest header that is read, in bytes: enough for a hundred thousand tensors, too little to exhaust memory. */
 const MAX_HEADER = 16 * 2 ** 20;
@@ -52,6 +53,21 @@ export function readSafetensorsIndex(path: string): SafetensorsIndex {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * A tensor of a safetensors file without reading it: its memory is the file's, taken as it is looked at. Changes to the
+ * tensor stay in memory. The file may be removed meanwhile, but not written to.
+ * @throws {CheckpointError} as {@link readSafetensors}, or there is no such tensor.
+ */
+export function mapTensor(path: string, name: string): Tensor {
+  const entry = readSafetensorsIndex(path).entries.get(name);
+  if (!entry) throw new CheckpointError(`Expected a tensor ${name} in ${path}.`);
+  const { dtype, shape, offset, bytes } = entry;
+  return scope(() => {
+    const file_B = ops.fromFile(path, false, offset + bytes, 'uint8');
+    return ops.reshape(ops.viewDtype(ops.narrow(file_B, 0, offset, bytes), dtype), shape);
+  });
 }
 
 /** Writes tensors and flushes them to the disk. Not atomic by itself: checkpoints write into a temporary folder. */

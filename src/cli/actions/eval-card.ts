@@ -7,14 +7,20 @@ import { cardText } from '../output.js';
 /** What was found of a model. */
 export type ModelResult = EvaluationResult & { readonly model: string; readonly weights: 'student' | 'teacher' };
 
+type Fact = readonly [name: string, value: string | undefined];
+
 /** What was found, for people: a card of one model, a table of several. */
-export function evaluationCard(results: readonly ModelResult[], path: string | undefined): string {
+export function evaluationCard(results: readonly ModelResult[], features: string, path: string | undefined): string {
   const [first] = results as [ModelResult];
   const task = findTask(first.task)!;
-  return results.length === 1 ? modelCard(task, first, path) : comparison(task, results, path);
+  const ends = [
+    ['features', features],
+    ['written', path],
+  ] as const;
+  return results.length === 1 ? modelCard(task, first, ends) : comparison(task, results, ends);
 }
 
-function modelCard(task: Task, result: ModelResult, path: string | undefined): string {
+function modelCard(task: Task, result: ModelResult, ends: readonly Fact[]): string {
   const { metrics, intervals, floor, floorIntervals } = result;
   return cardText(`${task.name} · ${nameOf(result)}`, [
     ...Object.entries(metrics).map(([name, value]): [string, string] => {
@@ -22,12 +28,13 @@ function modelCard(task: Task, result: ModelResult, path: string | undefined): s
       const beside = floor ? `; untrained ${metricText(info, floor[name]!, floorIntervals?.[name])}` : '';
       return [info.name, `${metricText(info, value, intervals[name])}${beside}`];
     }),
-    ...facts(result, path),
+    ...facts(result),
+    ...ends,
   ]);
 }
 
 /** A row for each model, and for the untrained one where it was judged; `*` marks the best of a column. */
-function comparison(task: Task, results: readonly ModelResult[], path: string | undefined): string {
+function comparison(task: Task, results: readonly ModelResult[], ends: readonly Fact[]): string {
   const names = Object.keys(task.metrics).filter((name) => results.some(({ metrics }) => name in metrics));
   const best = names.map((name) => {
     const { better } = task.metrics[name]!;
@@ -45,16 +52,15 @@ function comparison(task: Task, results: readonly ModelResult[], path: string | 
   });
   const [first] = results as [ModelResult];
   const table = tableText([task.name, ...names.map((name) => task.metrics[name]!.name)], rows);
-  return cardText(`${table}\n* the best`, facts(first, path));
+  return cardText(`${table}\n* the best`, [...facts(first), ...ends]);
 }
 
-function facts({ counts, protocol }: ModelResult, path: string | undefined): [string, string | undefined][] {
+function facts({ counts, protocol }: ModelResult): Fact[] {
   const sets = [counts.trainImages && `${counts.trainImages} train`, counts.testImages && `${counts.testImages} test`];
   const unreadable = counts.brokenImages ? `, ${counts.brokenImages} unreadable` : '';
   return [
     ['images', `${sets.filter(Boolean).join(', ')}${unreadable}`],
     ['settings', settingsText(protocol)],
-    ['written', path],
   ];
 }
 

@@ -4,10 +4,12 @@ import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/spec.js';
 import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
 import type { TaskName } from '../../evals/tasks.js';
+import { FeatureCache } from '../../features/feature-cache.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { EventLog } from '../../runs/event-log.js';
 import type { RunFolder } from '../../runs/run-folder.js';
 import { storageError, writeFileAtomic } from '../../support/atomic-file.js';
+import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
 import type { CommandResult } from '../output.js';
@@ -29,6 +31,9 @@ export type EvalOptions = {
   readonly device: string | undefined;
   readonly threads: number | undefined;
   readonly workers: number | undefined;
+  /** Whether features are kept on the disk, and at most how many gigabytes. */
+  readonly cache: boolean;
+  readonly cacheLimit: number | undefined;
   /** The task's own. */
   readonly own: Readonly<Record<string, unknown>>;
 };
@@ -41,17 +46,20 @@ export async function evaluateModels(options: EvalOptions): Promise<CommandResul
   const { task, models, out } = options;
   const data: Record<string, Dataset> = {};
   for (const [role, spec] of Object.entries(options.data)) data[role] = await openDataset(spec);
+  const limit = options.cacheLimit === undefined ? undefined : options.cacheLimit * 1e9;
+  const cache = options.cache ? await FeatureCache.open({ limit }) : undefined;
   const results: ModelResult[] = [];
-  for (const model of models) results.push(await evaluateModel(options, model, data));
+  for (const model of models) results.push(await evaluateModel(options, model, data, cache));
   const json = results.length === 1 ? results[0] : { task, results };
   const path = out === undefined ? undefined : writeJson(out, `${task}.json`, json);
-  return { card: evaluationCard(results, path), json };
+  return { card: evaluationCard(results, cacheText(cache), path), json };
 }
 
 async function evaluateModel(
   options: EvalOptions,
   model: string,
   data: Readonly<Record<string, Dataset>>,
+  cache: FeatureCache | undefined,
 ): Promise<ModelResult> {
   const { task, weights, device, models, own, seed, workers } = options;
   const opened = await openModel(model, options);
@@ -73,7 +81,7 @@ async function evaluateModel(
       floor,
       data: data as Record<'train' | 'test', Dataset>,
       size: options.size ?? opened.size,
-      ...{ seed, workers, device },
+      ...{ seed, workers, device, cache },
       onProgress: progress.update,
     });
     if (opened.run) logEvaluation(opened.run, weights, result);
@@ -82,6 +90,19 @@ async function evaluateModel(
     opened.encoder.dispose();
     floor?.dispose();
   }
+}
+
+/** What the cache did, for the card: what was read, what lies where now. */
+function cacheText(cache: FeatureCache | undefined): string {
+  if (cache === undefined) return 'kept nowhere';
+  const { found, made, removed } = cache.counts;
+  const did = [
+    found > 0 && `${found} read`,
+    made > 0 && `${made} written`,
+    removed > 0 && `${removed} long unused removed`,
+  ].filter(Boolean);
+  const share = `${byteText(cache.size())} of ${byteText(cache.limit)}`;
+  return `${did.join(', ') || 'none kept'} in ${cache.folder} (${share})`;
 }
 
 function writeJson(folder: string, name: string, json: unknown): string {

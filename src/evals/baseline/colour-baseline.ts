@@ -23,6 +23,7 @@ export function colourBaseline(patchSize: number): ImageEncoder {
     patchSize,
     width: 6,
     depth: 0,
+    fingerprint: () => `colour baseline of ${patchSize} pixels, ${GRID} cells, constant ${CONSTANT}`,
     embed: (images_B3YX) => embedColours(images_B3YX, patchSize),
     dispose: () => {},
   };

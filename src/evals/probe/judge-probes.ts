@@ -1,5 +1,5 @@
 import { roundHalfEven } from '../../data/views.js';
-import { evaluationView } from '../../features/extract.js';
+import { evaluationView } from '../../features/extraction-pass.js';
 import { UsageError } from '../../support/errors.js';
 import { generatorPermutation } from '../../support/numpy-random.js';
 import { Generator } from '../../tensor/generator.js';
