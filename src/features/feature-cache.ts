@@ -57,7 +57,7 @@ export class FeatureCache {
    * @throws {TesseraError} `STORAGE`
    */
   static async open(
-    options: { readonly folder?: string; readonly limit?: number | undefined } = {},
+    options: { readonly folder?: string | undefined; readonly limit?: number | undefined } = {},
   ): Promise<FeatureCache> {
     const { folder = join(cacheFolder(), 'features'), limit = LIMIT } = options;
     try {

@@ -27,7 +27,20 @@ describe('tessera eval', () => {
     const pretrain = runTessera(['pretrain', 'capi-tiny-cpu', ...tiny, ...steps, '--data', train, '--out', run]);
     expect(pretrain.code, pretrain.stderr).toBe(0);
     const out = join(folder, 'out');
-    const evaluation = ['--model', run, '--train', train, '--test', test, '--with-floor', '--out', out, '--json'];
+    const cache = ['--cache', join(folder, 'features')];
+    const evaluation = [
+      ...cache,
+      '--model',
+      run,
+      '--train',
+      train,
+      '--test',
+      test,
+      '--with-floor',
+      '--out',
+      out,
+      '--json',
+    ];
     for (const task of ['knn', 'segment-knn']) {
       const { code, stdout, stderr } = runTessera(['eval', task, ...evaluation]);
       expect(code, stderr).toBe(0);
@@ -56,6 +69,7 @@ describe('tessera eval', () => {
       '3',
       '--with-floor',
       '--json',
+      ...cache,
     ]);
     expect(cluster.code, cluster.stderr).toBe(0);
     expect(lastJson(cluster.stdout)).toMatchObject({ task: 'cluster', protocol: { clusters: 3, runs: 10 } });
@@ -79,14 +93,26 @@ describe('tessera eval', () => {
       test,
       '--size',
       '32',
+      '--no-cache',
     ]);
     expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/features +kept nowhere/);
     expect(stdout).toMatch(/top-1 +\d+\.\d % \(\d+\.\d to \d+\.\d\)/);
   });
 
   it('compares several models in a table, and in a list of results', () => {
     const out = temporaryFolder();
-    const models = ['--model', `${published},baseline:colour`, '--size', '32', '--with-floor', '--out', out];
+    const models = [
+      '--cache',
+      join(out, 'features'),
+      '--model',
+      `${published},baseline:colour`,
+      '--size',
+      '32',
+      '--with-floor',
+      '--out',
+      out,
+    ];
     const { code, stdout, stderr } = runTessera(['eval', 'cluster', ...models, '--test', test, '--runs', '2']);
     expect(code, stderr).toBe(0);
     const [head, ...rows] = stdout.split('\n');
@@ -97,6 +123,7 @@ describe('tessera eval', () => {
       'baseline:colour',
       '*',
     ]);
+    expect(stdout).toMatch(/features +\d+ written in /);
     const { task, results } = JSON.parse(readFileSync(join(out, 'cluster.json'), 'utf8'));
     expect(task).toBe('cluster');
     expect(results.map((result: { model: string; floor?: unknown }) => [result.model, 'floor' in result])).toEqual([

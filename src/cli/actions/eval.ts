@@ -31,8 +31,9 @@ export type EvalOptions = {
   readonly device: string | undefined;
   readonly threads: number | undefined;
   readonly workers: number | undefined;
-  /** Whether features are kept on the disk, and at most how many gigabytes. */
+  /** Whether features are kept on the disk, where, and at most how many gigabytes. */
   readonly cache: boolean;
+  readonly cacheFolder: string | undefined;
   readonly cacheLimit: number | undefined;
   /** The task's own. */
   readonly own: Readonly<Record<string, unknown>>;
@@ -46,8 +47,7 @@ export async function evaluateModels(options: EvalOptions): Promise<CommandResul
   const { task, models, out } = options;
   const data: Record<string, Dataset> = {};
   for (const [role, spec] of Object.entries(options.data)) data[role] = await openDataset(spec);
-  const limit = options.cacheLimit === undefined ? undefined : options.cacheLimit * 1e9;
-  const cache = options.cache ? await FeatureCache.open({ limit }) : undefined;
+  const cache = options.cache ? await openCache(options) : undefined;
   const results: ModelResult[] = [];
   for (const model of models) results.push(await evaluateModel(options, model, data, cache));
   const json = results.length === 1 ? results[0] : { task, results };
@@ -90,6 +90,10 @@ async function evaluateModel(
     opened.encoder.dispose();
     floor?.dispose();
   }
+}
+
+function openCache({ cacheFolder, cacheLimit }: EvalOptions): Promise<FeatureCache> {
+  return FeatureCache.open({ folder: cacheFolder, limit: cacheLimit === undefined ? undefined : cacheLimit * 1e9 });
 }
 
 /** What the cache did, for the card: what was read, what lies where now. */

@@ -34,6 +34,10 @@ function registerTask(parent: Command, task: Task): void {
     .option('--device <device>', 'cpu, cuda, cuda:<number> or mps')
     .option('--threads <n>', 'threads of the engine (default: all cores)')
     .option('--workers <n>', 'threads that decode images (default: one a core, at most 8)')
+    .option(
+      '--cache <folder>',
+      "where features are kept for further evaluations (default: features in the user's cache folder)",
+    )
     .option('--no-cache', 'keep no features on the disk, and use none of those that are there')
     .option('--cache-limit <gb>', 'gigabytes of features that are kept; the longest unused give way (20)')
     // Such arguments are reported with all other problems.
@@ -62,6 +66,7 @@ function readOptions(command: Command, task: Task, raw: RawOptions): EvalOptions
     threads: read.integer('threads'),
     workers: read.integer('workers'),
     cache: raw.cache !== false,
+    cacheFolder: read.text('cache'),
     cacheLimit: read.integer('cacheLimit'),
     own: readSchemaOptions(read, raw, task.options),
   };

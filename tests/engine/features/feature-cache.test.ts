@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../src/data/spec.js';
 import { colourBaseline } from '../../../src/evals/baseline/colour-baseline.js';
-import { extractFeatures } from '../../../src/features/extract.js';
+import { extractFeatures, type Features } from '../../../src/features/extract.js';
 import { FeatureCache } from '../../../src/features/feature-cache.js';
 import type { ImageEncoder } from '../../../src/models/encoder.js';
 import { VisionTransformer } from '../../../src/models/vit.js';
@@ -96,26 +96,32 @@ describe('FeatureCache', () => {
     expect(features.count).toBe(7);
   });
 
-  it.each([
-    ['a changed byte', (path: string) => changeByte(path, 5000)],
-    ['a changed header', (path: string) => changeByte(path, 20)],
-    ['a missing end', (path: string) => truncateSync(path, statSync(path).size - 1)],
-    ['an empty file', (path: string) => truncateSync(path, 0)],
-    ['another file', (path: string) => writeFileSync(path, 'text')],
-  ])('makes an entry with %s again', async (_, damage) => {
+  it('makes what is damaged again: a changed byte or header, a missing end, an empty or another file', async () => {
     const cache = await open();
     const { encoder, passes } = counting();
-    const options = { encoder, dataset, size: 32, view: 'resize', workers: 1, cache, kinds: ['patches'] } as const;
+    const kinds = ['patches', 'global', 'patchMean'] as const;
+    const options = { encoder, dataset, size: 32, view: 'resize', workers: 1, cache, kinds, pixels: true } as const;
     const first = await extractFeatures(options);
-    const expected = first.patches_NPD!.data();
+    const rows = (of: Features) => [of.patches_NPD, of.global_ND, of.patchMean_ND].map((tensor) => tensor!.data());
+    const expected = rows(first);
     first.dispose();
-    for (const name of entries(cache.folder)) damage(join(cache.folder, name));
+    const damages = [
+      (path: string) => changeByte(path, 4200),
+      (path: string) => changeByte(path, 20),
+      (path: string) => truncateSync(path, statSync(path).size - 1),
+      (path: string) => writeFileSync(path, ''),
+    ];
+    expect(entries(cache.folder)).toHaveLength(4);
+    for (const [index, name] of entries(cache.folder).entries()) damages[index]!(join(cache.folder, name));
     const again = await extractFeatures(options);
-    expect(passes()).toBe(2);
-    expect(again.patches_NPD!.data()).toEqual(expected);
+    expect([passes(), cache.counts.found, cache.counts.made]).toEqual([2, 0, 8]);
+    expect(rows(again)).toEqual(expected);
+    expect(again.pixels).toEqual(first.pixels);
     again.dispose();
+    for (const name of entries(cache.folder)) writeFileSync(join(cache.folder, name), 'text');
     (await extractFeatures(options)).dispose();
-    expect(passes()).toBe(2);
+    (await extractFeatures(options)).dispose();
+    expect(passes()).toBe(3);
   });
 
   it('clears what a killed process left half-written', async () => {
