@@ -3,9 +3,8 @@ import type { CostEstimate } from '../../train/cost-estimate.js';
 import { keptHeads, listHeads } from './head-list.js';
 import type { RefinerConfig } from './refiner-config.js';
 import { stagePlan } from './refiner-optimizers.js';
+import { GLOBAL_VIEWS } from './refiner-views.js';
 import { tapKey } from './tap-features.js';
-
-const GLOBAL_VIEWS = 2;
 
 /**
  * What a MIM-Refiner run will cost: floating-point operations of its matrix products, two for each multiply-add, and the

@@ -1,5 +1,4 @@
 // B images · N images of all views, view-major · D width · E channels of a projection
-import { type Augmentation, byolAugmentations } from '../../data/augment.js';
 import type { View } from '../../data/views.js';
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import type { EncoderDescription } from '../../models/encoder.js';
@@ -23,6 +22,7 @@ import { IdHead, type IdHeadOutputs } from './id-head.js';
 import { type DecodedViews, type RefinerBatch, refinerBatch } from './refiner-batch.js';
 import type { RefinerConfig } from './refiner-config.js';
 import { stageOptimizers, stagePlan, unfreeze } from './refiner-optimizers.js';
+import { GLOBAL_VIEWS, refinerViews } from './refiner-views.js';
 import { tapFeatures, tapKey } from './tap-features.js';
 
 /** Streams of random numbers of a run, kept apart by their first part after the seed. */
@@ -30,8 +30,6 @@ enum Stream {
   Weights = 1,
   Picks = 2,
 }
-
-const GLOBAL_VIEWS = 2;
 
 /** An encoder under the name that checkpoints give it. */
 class EncoderPart extends Module {
@@ -83,7 +81,7 @@ export class MimRefiner implements Method<RefinerBatch> {
     this.#device = options.device ?? 'cpu';
     this.#group = options.group;
     checkRefiner(config, this.#options);
-    this.views = viewsOf(config);
+    this.views = refinerViews(config);
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#picks = new Generator(seedFrom(config.seed, Stream.Picks), this.#device);
     const place = { dtype: config.optim.precision, device: this.#device };
@@ -274,23 +272,6 @@ export class MimRefiner implements Method<RefinerBatch> {
     for (const owned of [...this.#encoderParts(), ...this.heads.values(), this.#picks]) owned.dispose();
     this.#disposeOptimizers();
   }
-}
-
-function viewsOf({ data }: RefinerConfig): View[] {
-  const byol = data.augmentation === 'byol';
-  const view = (size: number, [low, high]: readonly [number, number], augment: Augmentation): View => ({
-    kind: 'random-resized-crop',
-    size,
-    scale: [low, high],
-    flip: true,
-    ...(byol && { augment }),
-  });
-  const { global0, global1, local } = byolAugmentations;
-  return [
-    view(data.imageSize, data.globalScale, global0),
-    view(data.imageSize, data.globalScale, global1),
-    ...Array.from({ length: data.localViews }, () => view(data.localSize, data.localScale, local)),
-  ];
 }
 
 /** What a head says of a step, each metric under its name and the head's. */

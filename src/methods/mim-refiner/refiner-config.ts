@@ -113,10 +113,10 @@ export const refinerRecipe = z.strictObject({
       localSize: count.default(96).describe('Side of the local views in pixels; a multiple of the patch size.'),
       localScale: scale.default([0.05, 0.25]).describe('Share of the image’s area that a local view covers.'),
       augmentation: z
-        .enum(['byol', 'minimal'])
+        .enum(['byol', 'colours', 'minimal'])
         .default('byol')
         .describe(
-          'What a view goes through: crop, flip, colours, blur, solarizing as in BYOL, or crop and flip alone.',
+          'Besides crop and flip: colours, blur, greyscale and solarizing as published; without blur and solarizing, for small images; or nothing.',
         ),
       workers: count.optional().describe('Decoding threads; by default one less than the cores, at most 8.'),
     })

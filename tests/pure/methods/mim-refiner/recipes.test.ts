@@ -5,6 +5,7 @@ import { resolveConfig } from '../../../../src/config/resolve-config.js';
 import { checkRefiner } from '../../../../src/methods/mim-refiner/check-recipe.js';
 import { keptHeads, listHeads, lossWeight } from '../../../../src/methods/mim-refiner/head-list.js';
 import { refinerRecipe } from '../../../../src/methods/mim-refiner/refiner-config.js';
+import { refinerViews } from '../../../../src/methods/mim-refiner/refiner-views.js';
 import type { VitOptions } from '../../../../src/models/vit-options.js';
 
 function shipped(name: string) {
@@ -112,4 +113,23 @@ test('every ablation is a valid recipe that differs from its base', () => {
   const base = JSON.stringify(shipped('refine-d2v2-l16'));
   expect(names.length).toBeGreaterThanOrEqual(17);
   expect(new Set([base, ...names.map((name) => JSON.stringify(shipped(name)))]).size).toBe(names.length + 1);
+});
+
+// zztemplates/datasets/imagenet/train_byolaug_localviews.yaml
+test('views are blurred, greyscale and solarized as often as published', () => {
+  const views = refinerViews(shipped('refine-mae-h14'));
+  const chances = views.map((view) => {
+    if (view.kind !== 'random-resized-crop') throw new Error(view.kind);
+    const { jitter, blur, greyscale, solarize } = view.augment!;
+    const parts = [jitter, blur, greyscale, solarize].map((part) => part?.probability ?? 0);
+    return [view.size, ...view.scale, view.flip, ...parts];
+  });
+  expect(chances).toEqual([
+    [224, 0.25, 1, true, 0.8, 1, 0.2, 0],
+    [224, 0.25, 1, true, 0.8, 0.1, 0.2, 0.2],
+    ...Array(10).fill([98, 0.05, 0.25, true, 0.8, 0.5, 0.2, 0]),
+  ]);
+  const minimal = refinerViews(shipped('refine-ablations/minaug'));
+  for (const view of minimal) expect(view).toMatchObject({ flip: true, augment: {} });
+  expect(refinerViews(shipped('refine-ablations/globalviews'))).toHaveLength(2);
 });
