@@ -15,6 +15,7 @@ import { RunFolder } from '../runs/run-folder.js';
 import { TensorBoardWriter } from '../runs/tensorboard-writer.js';
 import { tidyFolders, writeFileAtomic } from '../support/atomic-file.js';
 import { ConfigError, DataError, UsageError } from '../support/errors.js';
+import { scope } from '../tensor/tensor.js';
 import { restoreCheckpoint } from '../train/checkpoint.js';
 import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
@@ -185,7 +186,8 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
 }
 
 async function startFrom(source: string, method: Method<unknown>): Promise<void> {
-  using weights = await loadWeights(source, [...method.state().keys()]);
+  const parts = scope(() => [...method.state().keys()]);
+  using weights = await loadWeights(source, parts);
   method.warmStart(weights.parts);
 }
 

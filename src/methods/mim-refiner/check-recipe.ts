@@ -74,6 +74,14 @@ function encoderProblems(config: RefinerConfig, encoder: VitOptions): string[] {
       `data.${key}: expected a multiple of the encoder’s patch size ${patchSize}, received ${size}; the nearest is ${near}`,
     );
   }
+  if (encoder.positions.kind === 'relative') {
+    const side = encoder.positions.rows * patchSize;
+    const only = 'the only size that this encoder takes';
+    if (config.data.imageSize !== side)
+      problems.push(`data.imageSize: expected ${side}, ${only}, received ${config.data.imageSize}`);
+    if (config.data.localViews > 0 && config.data.localSize !== side)
+      problems.push(`data.localViews: expected 0, or data.localSize ${side}, ${only}`);
+  }
   const { freezeBlocks } = config.stages.refine;
   if (freezeBlocks > depth)
     problems.push(
