@@ -375,6 +375,11 @@ export function addmm(self: Tensor, mat1: Tensor, mat2: Tensor, beta?: number, a
   return new Tensor(call('aten::addmm', self.handle, mat1.handle, mat2.handle, beta, alpha) as number);
 }
 
+/** `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
+export function addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, beta?: number, alpha?: number): void {
+  call('aten::addmm_', self.handle, mat1.handle, mat2.handle, beta, alpha);
+}
+
 /** `aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)` */
 export function eigh(self: Tensor, UPLO?: string): [Tensor, Tensor] {
   return tensors(call('aten::linalg_eigh', self.handle, UPLO)) as [Tensor, Tensor];
