@@ -3,7 +3,7 @@ import { UsageError } from '../../support/errors.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { pooledKind } from '../measure/pooling-options.js';
-import { fitScaler, standardised } from '../measure/standardise.js';
+import { fitScaler, scaleRows } from '../measure/scalers.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { classSeparation } from './class-separation.js';
 import { clusterAgreement, correctlyClustered } from './cluster-agreement.js';
@@ -28,8 +28,8 @@ export async function judgeClusters(context: EvaluationContext<'test'>, options:
     );
   }
   return scope(() => {
-    const raw_ND = found[`${kind}_ND`]!;
-    const features_ND = options.standardise ? standardised(raw_ND, fitScaler(raw_ND)) : raw_ND;
+    const all_ND = found[`${kind}_ND`]!;
+    const features_ND = options.standardise ? scaleRows({ all_ND }, fitScaler('StandardScaler', { all_ND })) : all_ND;
     return {
       ...judgeFeatures(features_ND, labels, { ...context, ...options, clusters }),
       counts: { testImages: count, brokenImages: broken.length, classes },

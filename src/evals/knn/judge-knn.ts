@@ -5,7 +5,7 @@ import { classificationMetrics } from '../measure/classification-metrics.js';
 import { imageCounts } from '../measure/image-counts.js';
 import { matchClasses } from '../measure/match-classes.js';
 import { pooledKind } from '../measure/pooling-options.js';
-import { fitScaler, standardised } from '../measure/standardise.js';
+import { fitScaler, scaleRows } from '../measure/scalers.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { voteClasses } from './knn-classification.js';
 import type { KnnOptions } from './knn-options.js';
@@ -25,8 +25,8 @@ export async function judgeKnn(context: EvaluationContext, options: KnnOptions):
   const [trainClasses, testClasses] = [data.train.classes!, data.test.classes!];
   const neighbours = scope(() => {
     const [train_ND, test_ND] = [train[`${kind}_ND`]!, test[`${kind}_ND`]!];
-    const scaler = options.standardise ? fitScaler(train_ND) : undefined;
-    const rows = scaler ? [standardised(test_ND, scaler), standardised(train_ND, scaler)] : [test_ND, train_ND];
+    const scaler = options.standardise ? fitScaler('StandardScaler', { all_ND: train_ND }) : undefined;
+    const rows = [test_ND, train_ND].map((all_ND) => (scaler ? scaleRows({ all_ND }, scaler) : all_ND));
     return nearestNeighbours(rows[0]!, rows[1]!, { k, distance: 'cosine', device });
   });
   const predicted = voteClasses(neighbours, train.labels, trainClasses.length, temperature);

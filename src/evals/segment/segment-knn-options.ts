@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scalerOption, trainPatchOptions } from './segment-options.js';
 
 /** Options of `segment-knn`. */
 export const segmentKnnOptions = z
@@ -6,14 +7,8 @@ export const segmentKnnOptions = z
     k: z.int().min(1).optional().describe('Neighbours that vote: 20 unless given or searched.'),
     distance: z.enum(['cosine', 'L2']).optional().describe('How near patches are: by cosine unless given or searched.'),
     search: z.boolean().default(false).describe('Choose k and distance on a tenth of the training images.'),
-    standardise: z
-      .boolean()
-      .default(false)
-      .describe('Standardise features with the statistics of the training images.'),
-    maxTrainPatches: z
-      .union([z.int().min(1), z.literal('all')])
-      .default(100_000)
-      .describe('Training patches that vote at most; more are sampled down.'),
+    scaler: scalerOption('none'),
+    ...trainPatchOptions,
   })
   .check(({ value, issues }) => {
     for (const key of ['k', 'distance'] as const) {

@@ -8,10 +8,10 @@ export const segmentKnn = defineTask({
   summary: 'classes of pixels by the nearest patches',
   description:
     'Classes of pixels: each of the nearest training patches brings its label patch, and every pixel gets the most ' +
-    'frequent label. Images are resized to squares. CAPI published --search --standardise --max-train-patches all.',
+    'frequent label. Images are resized to squares. CAPI published --search --scaler StandardScaler --max-train-patches all.',
   examples: [
     "--model runs/first --train 'scenes://?split=train&count=512' --test 'scenes://?split=test&count=128'",
-    "--model runs/first --train 'segmentation:///data?images=images/train&labels=labels/train' --test 'segmentation:///data?images=images/val&labels=labels/val' --search --standardise",
+    "--model runs/first --train 'segmentation:///data?images=images/train&labels=labels/train' --test 'segmentation:///data?images=images/val&labels=labels/val' --search --scaler StandardScaler",
   ],
   options: segmentKnnOptions,
   data: {

@@ -1,27 +1,24 @@
 // N images · R patches of all images, image by image · T training patches that vote · A pixels of a patch · D width
-import { UsageError } from '../../support/errors.js';
-import { legacyPermutation } from '../../support/numpy-random.js';
-import { Random } from '../../support/random.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
 import { type Distance, nearestNeighbours } from '../knn/nearest-neighbours.js';
-import { fitScaler, type Scaler, standardise_, standardised } from '../measure/standardise.js';
-import { modalLabels, voteLabels } from './label-blocks.js';
+import { type Scaler, scaleRows } from '../measure/scalers.js';
+import { voteLabels } from './label-blocks.js';
+import {
+  areaOf,
+  fitToImages,
+  fittingRows,
+  type LabelledPatches,
+  type PatchSettings,
+  pickBlocks,
+  rowsOfImages,
+  type Split,
+  splitOffTenth,
+} from './labelled-patches.js';
 import { countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 
-/** Separates these random numbers from those of other users of the same seed: "cap ". */
-const CAP_STREAM = 0x63617020;
 /** Test patches whose neighbours are held at once. */
 const GROUP = 16384;
-
-/** Patches of labelled images. */
-export interface LabelledPatches {
-  readonly images: number;
-  /** (R, D) float32 on the CPU. */
-  readonly patches_RD: Tensor;
-  /** (R, A) class ids of the pixels. */
-  readonly blocks: Uint8Array;
-}
 
 /** How many neighbours vote, and how near is measured. */
 export interface NeighbourChoice {
@@ -32,15 +29,9 @@ export interface NeighbourChoice {
 /** The published grid. */
 const GRID = { k: [1, 3, 10, 30], distance: ['cosine', 'L2'] } as const;
 
-export interface SegmentKnnSettings {
+export interface SegmentKnnSettings extends PatchSettings {
   /** Fixed, or the best of k 1, 3, 10, 30 and both distances on a tenth of the training images. */
   readonly choice: NeighbourChoice | 'search';
-  /** Standardise the features with the statistics of the training images (without the tenth, in a search). */
-  readonly standardise: boolean;
-  /** Training patches that vote at most; more are sampled down. Infinity keeps all. */
-  readonly maxTrainPatches: number;
-  readonly ignored: ReadonlySet<number>;
-  readonly seed: number;
   readonly device?: string;
 }
 
@@ -71,14 +62,13 @@ export function segmentByNeighbours(
   test: LabelledPatches,
   settings: SegmentKnnSettings,
 ): SegmentKnnResult {
-  const validation = settings.choice === 'search' ? validationImages(train.images, settings.seed) : [];
-  const training = [...Array(train.images).keys()].filter((image) => !validation.includes(image));
+  const all = [...Array(train.images).keys()];
+  const split = settings.choice === 'search' ? splitOffTenth(train.images, settings.seed) : undefined;
   return scope(() => {
-    const scaler = settings.standardise ? fitTo(train, training) : undefined;
-    const search =
-      settings.choice === 'search' ? searchNeighbours(train, training, validation, settings, scaler) : undefined;
+    const scaler = fitToImages(train, split?.training ?? all, settings.scaler);
+    const search = split && searchNeighbours(train, split, settings, scaler);
     const { k, distance } = settings.choice === 'search' ? bestOf(search!) : settings.choice;
-    const support = makeSupport(train, [...training, ...validation], settings, scaler);
+    const support = makeSupport(train, all, settings, scaler);
     return {
       choice: { k, distance },
       ...(search && { search }),
@@ -96,37 +86,22 @@ interface Support {
   readonly blocks: Uint8Array;
   /** Patches without an ignored modal label, before sampling. */
   readonly candidates: number;
-  /** What the rows were standardised with. */
+  /** What the rows were scaled with. */
   readonly scaler: Scaler | undefined;
 }
 
-function validationImages(images: number, seed: number): number[] {
-  const count = Math.floor(images / 10);
-  if (count === 0) {
-    throw new UsageError(`A search for k and distance needs 10 training images or more, received ${images}.`, {
-      hint: 'Give k and distance instead, or more images.',
-    });
-  }
-  return [...legacyPermutation(images, seed).subarray(0, count)];
-}
-
-/**
- * The published grid (k outer) scored on `validation`, images of `train`, by the other images; all standardised with
- * `scaler`, where it is given.
- */
+/** The published grid (k outer) scored on the validation images by the other ones; all scaled with `scaler`, if given. */
 export function searchNeighbours(
   train: LabelledPatches,
-  training: readonly number[],
-  validation: readonly number[],
+  split: Split,
   settings: SegmentKnnSettings,
   scaler?: Scaler,
 ): NeighbourScore[] {
   return scope(() => {
-    const support = makeSupport(train, training, settings, scaler);
-    const area = areaOf(train);
-    const rows = rowsOf(train, validation);
-    const blocks = pickBlocks(train.blocks, rows, area);
-    const held = { images: validation.length, patches_RD: pick(train.patches_RD, rows), blocks };
+    const support = makeSupport(train, split.training, settings, scaler);
+    const rows = rowsOfImages(train, split.validation);
+    const blocks = pickBlocks(train.blocks, rows, areaOf(train));
+    const held = { images: split.validation.length, patches_RD: pick(train.patches_RD, rows), blocks };
     const scores = GRID.distance.map((distance) =>
       countTestPixels(support, held, distance, GRID.k, settings).map((counts) => segmentationMetrics(counts).miou),
     );
@@ -139,29 +114,17 @@ function bestOf(scores: readonly NeighbourScore[]): NeighbourScore {
   return scores.reduce((best, next) => (next.miou > best.miou ? next : best));
 }
 
-function fitTo(train: LabelledPatches, images: readonly number[]): Scaler {
-  const whole = images.length === train.images;
-  return scope(() => fitScaler(whole ? train.patches_RD : pick(train.patches_RD, rowsOf(train, images))));
-}
-
 function makeSupport(
   train: LabelledPatches,
   images: readonly number[],
   settings: SegmentKnnSettings,
   scaler: Scaler | undefined,
 ): Support {
-  const area = areaOf(train);
-  const modal = modalLabels(train.blocks, area);
-  const kept = rowsOf(train, images).filter((row) => !settings.ignored.has(modal[row]!));
-  const candidates = kept.length;
-  if (candidates === 0)
-    throw new UsageError('Every training patch has an ignored label: nothing is left to compare with.');
-  const random = Random.from(settings.seed, CAP_STREAM);
-  const limit = settings.maxTrainPatches;
-  const rows = candidates > limit ? random.shuffle(kept, limit).slice(0, limit).sort() : kept;
-  const rows_TD = pick(train.patches_RD, rows);
-  if (scaler) standardise_(rows_TD, scaler);
-  return { rows_TD, blocks: pickBlocks(train.blocks, rows, area), candidates, scaler };
+  const { rows, candidates } = fittingRows(train, images, settings);
+  const rows_TD = scaler
+    ? scaleRows({ all_ND: train.patches_RD, indices: rows }, scaler)
+    : pick(train.patches_RD, rows);
+  return { rows_TD, blocks: pickBlocks(train.blocks, rows, areaOf(train)), candidates, scaler };
 }
 
 /** Predicts the test patches, some images at a time, and counts the pixels of every image: one list for each of `ks`. */
@@ -181,7 +144,7 @@ function countTestPixels(
     const images = Math.min(step, test.images - image);
     const { indices } = scope(() => {
       const rows_RD = ops.narrow(test.patches_RD, 0, image * perImage, images * perImage);
-      const queries = support.scaler ? standardised(rows_RD, support.scaler) : rows_RD;
+      const queries = support.scaler ? scaleRows({ all_ND: rows_RD }, support.scaler) : rows_RD;
       return nearestNeighbours(queries, support.rows_TD, { k: most, distance, device });
     });
     ks.forEach((k, at) => {
@@ -196,30 +159,6 @@ function countTestPixels(
   return counts;
 }
 
-function areaOf(patches: LabelledPatches): number {
-  return patches.blocks.length / patches.patches_RD.size(0);
-}
-
-/** Rows of all patches of some images, in ascending order. */
-function rowsOf(train: LabelledPatches, images: readonly number[]): Int32Array {
-  const perImage = train.patches_RD.size(0) / train.images;
-  const rows = new Int32Array(images.length * perImage);
-  Int32Array.from(images)
-    .sort()
-    .forEach((image, i) => {
-      for (let patch = 0; patch < perImage; patch++) rows[i * perImage + patch] = image * perImage + patch;
-    });
-  return rows;
-}
-
 function pick(patches_RD: Tensor, rows: Int32Array): Tensor {
   return scope(() => ops.indexSelect(patches_RD, 0, Tensor.from(rows, [rows.length])));
-}
-
-function pickBlocks(blocks: Uint8Array, rows: Int32Array, area: number): Uint8Array {
-  const picked = new Uint8Array(rows.length * area);
-  rows.forEach((row, i) => {
-    picked.set(blocks.subarray(row * area, (row + 1) * area), i * area);
-  });
-  return picked;
 }

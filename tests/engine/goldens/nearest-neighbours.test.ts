@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { voteClasses } from '../../../src/evals/knn/knn-classification.js';
 import { type Distance, nearestNeighbours } from '../../../src/evals/knn/nearest-neighbours.js';
-import { fitScaler, standardise_ } from '../../../src/evals/measure/standardise.js';
+import { fitScaler, scaleRows } from '../../../src/evals/measure/scalers.js';
 import { labelBlocks, modalLabels, voteLabels } from '../../../src/evals/segment/label-blocks.js';
 import {
   type SegmentKnnSettings,
@@ -13,7 +13,7 @@ import {
 import { countPixels, segmentationMetrics } from '../../../src/evals/segment/segmentation-metrics.js';
 import * as ops from '../../../src/tensor/ops.generated.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import { expectClose, goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';
+import { goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';
 
 interface Golden {
   sizes: { seg: { n_train: number; res: number; patch: number } };
@@ -47,7 +47,7 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
   const { segmentation } = golden;
   const area = seg.patch ** 2;
   const validation = Array.from({ length: segmentation?.n_val ?? 0 }, (_, i) => seg.n_train - segmentation.n_val + i);
-  const training = Array.from({ length: seg.n_train - validation.length }, (_, i) => i);
+  const split = { validation, training: Array.from({ length: seg.n_train - validation.length }, (_, i) => i) };
 
   /** All training images: the part that is fitted on, then the tenth. */
   const train = (kind: 'features' | 'standard') => ({
@@ -61,7 +61,7 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
   };
   const settings = (rest: Partial<SegmentKnnSettings> = {}): SegmentKnnSettings => ({
     choice: { k: 10, distance: 'cosine' },
-    standardise: false,
+    scaler: 'none',
     maxTrainPatches: Number.POSITIVE_INFINITY,
     ignored: new Set(segmentation.ignore),
     seed: 0,
@@ -92,13 +92,6 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
 
   it('takes the most frequent label of a patch, the smallest of equals', () => {
     expect([...modalLabels(train('features').blocks, area)]).toEqual([...bytes('seg.fit.modal_label')]);
-  });
-
-  it('standardises like scikit-learn', () => {
-    const [rows, held] = [at('seg.features.train'), at('seg.features.test')];
-    const scaler = fitScaler(rows);
-    standardise_(held, scaler);
-    expectClose(held, at('seg.standard.test'), 1e-6);
   });
 
   it.each(['cosine', 'L2'] as const)('finds the neighbours by %s', (distance) => {
@@ -169,7 +162,7 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
   });
 
   it('scores k and distance on the tenth', () => {
-    const scores = searchNeighbours(train('standard'), training, validation, settings());
+    const scores = searchNeighbours(train('standard'), split, settings());
     const order = scores.map(({ k, distance }) => `hparam_fitting.knn.mIoU_num_neighbors=${k}_distance=${distance}`);
     expect(order).toEqual(Object.keys(segmentation.results).filter((key) => key.startsWith('hparam_fitting.knn')));
     // Of 8 choices, those whose neighbours are equally far differ by a patch of the 72.
@@ -180,7 +173,7 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
 
   it.each(['None', 'StandardScaler'])('reaches the published result with its own choice (%s)', (scaling) => {
     const kind = scaling === 'None' ? 'features' : 'standard';
-    const scores = searchNeighbours(train(kind), training, validation, settings());
+    const scores = searchNeighbours(train(kind), split, settings());
     const { k, distance } = scores.reduce((best, next) => (next.miou > best.miou ? next : best));
     const { counts } = segmentByNeighbours(train(kind), test(kind), settings({ choice: { k, distance } }));
     const expected = kind === 'standard' ? segmentation.results : segmentation.other_standardizations.None!;
@@ -199,10 +192,10 @@ describe.skipIf(name === undefined)('nearest neighbours of the published code', 
   });
 
   it.each(['hard', 'separable'] as const)('votes for classes as MIM-Refiner does (%s)', (set) => {
-    const [train_ND, test_ND] = [at(`mim.knn.${set}.train_x`), at(`mim.knn.${set}.test_x`)];
-    const scaler = fitScaler(train_ND);
-    standardise_(train_ND, scaler);
-    standardise_(test_ND, scaler);
+    const raw_ND = at(`mim.knn.${set}.train_x`);
+    const scaler = fitScaler('StandardScaler', { all_ND: raw_ND });
+    const train_ND = scaleRows({ all_ND: raw_ND }, scaler);
+    const test_ND = scaleRows({ all_ND: at(`mim.knn.${set}.test_x`) }, scaler);
     const labels = Int32Array.from(at(`mim.knn.${set}.train_y`).numbers());
     const truth = at(`mim.knn.${set}.test_y`).numbers();
     const classes = Math.max(...labels, ...truth) + 1;

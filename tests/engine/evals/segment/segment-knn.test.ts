@@ -28,7 +28,7 @@ function images(count: number, seed: number, labelOf = (patch: number) => 1 + (p
 function settings(rest: Partial<SegmentKnnSettings> = {}): SegmentKnnSettings {
   return {
     choice: { k: 3, distance: 'L2' },
-    standardise: false,
+    scaler: 'none',
     maxTrainPatches: 1000,
     ignored: new Set([255]),
     seed: 0,
@@ -104,16 +104,14 @@ describe('segmentByNeighbours', () => {
     const { choice, search } = segmentByNeighbours(images(20, 1), images(3, 2), settings({ choice: 'search' }));
     expect(search).toHaveLength(8);
     expect(choice).toEqual({ k: search![0]!.k, distance: search![0]!.distance });
-    expect(() => segmentByNeighbours(images(9, 1), images(3, 2), settings({ choice: 'search' }))).toThrow(
-      /10 training/,
-    );
+    expect(() => segmentByNeighbours(images(9, 1), images(3, 2), settings({ choice: 'search' }))).toThrow(/10 or more/);
   });
 
   it('standardises with the training images', () => {
     // The third feature tells nothing and is large.
     const [train, test] = [images(8, 1, undefined, 100), images(8, 2, undefined, 100)];
     const given = train.patches_RD.numbers();
-    const { counts } = segmentByNeighbours(train, test, settings({ standardise: true }));
+    const { counts } = segmentByNeighbours(train, test, settings({ scaler: 'StandardScaler' }));
     expect(train.patches_RD.numbers()).toEqual(given);
     // By hand, feature by feature; one that does not vary is centred, not divided by zero.
     const statistics = [0, 1, 2].map((column) => {
@@ -135,7 +133,7 @@ describe('segmentByNeighbours', () => {
   it('frees what it makes', () => {
     const [train, test] = [images(20, 1), images(2, 2)];
     const before = liveTensors().tensors;
-    segmentByNeighbours(train, test, settings({ choice: 'search', standardise: true }));
+    segmentByNeighbours(train, test, settings({ choice: 'search', scaler: 'StandardScaler' }));
     expect(liveTensors().tensors).toBe(before);
   });
 });
