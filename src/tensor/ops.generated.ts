@@ -52,16 +52,6 @@ export function add_(self: Tensor, other: Tensor | number, alpha?: number): void
   call('aten::add_.Tensor', self.handle, other.handle, alpha);
 }
 
-/** `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-/** `aten::sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
-export function sub_(self: Tensor, other: Tensor | number, alpha?: number): void {
-  if (typeof other === 'number') {
-    call('aten::sub_.Scalar', self.handle, other, alpha);
-    return;
-  }
-  call('aten::sub_.Tensor', self.handle, other.handle, alpha);
-}
-
 /** `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
 /** `aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
 export function mul_(self: Tensor, other: Tensor | number): void {
