@@ -52,8 +52,10 @@ export async function loadWeights(source: string, wanted: readonly string[]): Pr
     const encoder = readDescription(manifest.encoder, join(place.path, 'manifest.json'));
     const there = wanted.filter((name) => manifest.files[`${name}.safetensors`] !== undefined);
     const parts = new Map<string, ReadonlyMap<string, Tensor>>();
+    // A method without an average has one encoder, which is both.
+    const only = manifest.files['teacher.safetensors'] === undefined ? 'student' : undefined;
     for (const name of there.length > 0 ? there : wanted)
-      parts.set(name, own(await readPart(place.path, manifest, name)));
+      parts.set(name, own(await readPart(place.path, manifest, (name === 'teacher' && only) || name)));
     return { encoder, parts, dispose, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();

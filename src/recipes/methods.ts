@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import type { ProcessGroup } from '../distributed/process-group.js';
 import { Capi } from '../methods/capi/capi.js';
 import { type CapiConfig, capiRecipe, networkOptions } from '../methods/capi/capi-config.js';
+import { Mae } from '../methods/mae/mae.js';
+import { type MaeConfig, maeNetworks, maeRecipe } from '../methods/mae/mae-config.js';
 import { checkRefiner } from '../methods/mim-refiner/check-recipe.js';
 import { estimateRefiner } from '../methods/mim-refiner/estimate.js';
 import { MimRefiner } from '../methods/mim-refiner/mim-refiner.js';
@@ -70,6 +72,14 @@ const capi: PretrainingEntry<CapiConfig> = {
   create: (config, options) => new Capi(config, options) as Method<unknown>,
 };
 
+const mae: PretrainingEntry<MaeConfig> = {
+  command: 'pretrain',
+  schema: maeRecipe,
+  plan: ({ optim }) => optim,
+  check: (config) => void maeNetworks(config),
+  create: (config, options) => new Mae(config, options) as Method<unknown>,
+};
+
 const mimRefiner: RefiningEntry<RefinerConfig> = {
   command: 'refine',
   schema: refinerRecipe,
@@ -82,6 +92,7 @@ const mimRefiner: RefiningEntry<RefinerConfig> = {
 
 const methods: Readonly<Record<string, MethodEntry>> = {
   capi: capi as unknown as MethodEntry,
+  mae: mae as unknown as MethodEntry,
   'mim-refiner': mimRefiner as unknown as MethodEntry,
 };
 

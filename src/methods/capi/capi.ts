@@ -2,6 +2,7 @@
 import type { ImageBatch } from '../../data/loader.js';
 import type { View } from '../../data/views.js';
 import type { ProcessGroup } from '../../distributed/process-group.js';
+import { featureSpread } from '../../features/feature-spread.js';
 import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import { EncoderPredictor } from '../../models/encoder-predictor.js';
@@ -249,17 +250,5 @@ function prototypesInUse(assignments_NBK: Tensor): Tensor {
   return scope(() => {
     const winners = ops.flatten(ops.argmax(assignments_NBK, -1), 0, 1);
     return ops.sum(ops.gt(ops.bincount(winners, null, assignments_NBK.size(-1)), 0));
-  });
-}
-
-/**
- * Root of the total variance of the teacher's features over all tokens, each scaled to unit length: near 1 where they
- * point everywhere, 0 where they have collapsed to one direction.
- */
-function featureSpread(features_PBD: Tensor): Tensor {
-  return scope(() => {
-    const flat_SD = ops.flatten(features_PBD, 0, 1);
-    const unit_SD = ops.div(flat_SD, ops.clampMin(ops.norm(flat_SD, 2, [-1], true), 1e-7));
-    return ops.sqrt(ops.sum(ops.varDim(unit_SD, [0])));
   });
 }

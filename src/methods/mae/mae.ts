@@ -1,0 +1,186 @@
+// B batch · P patches · V visible, M masked patches of an image · E values of a patch · D width
+import type { ImageBatch } from '../../data/loader.js';
+import type { View } from '../../data/views.js';
+import type { ProcessGroup } from '../../distributed/process-group.js';
+import { featureSpread } from '../../features/feature-spread.js';
+import { drawMaskedBatch } from '../../masks/masked-batch.js';
+import type { EncoderDescription } from '../../models/encoder.js';
+import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
+import { VisionTransformer } from '../../models/vit.js';
+import { Module } from '../../nn/module.js';
+import { AdamW } from '../../optim/adamw.js';
+import { decayGroups } from '../../optim/layerwise-decay.js';
+import { openWarmupCosine } from '../../optim/schedule.js';
+import { CheckpointError } from '../../support/errors.js';
+import { Random, seedFrom } from '../../support/random.js';
+import { Generator } from '../../tensor/generator.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
+import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { MaeDecoder } from './decoder.js';
+import { judgeMae } from './health.js';
+import { type MaeConfig, type MaeNetworkOptions, maeNetworks } from './mae-config.js';
+
+/** Streams of random numbers of a run, kept apart by their first part after the seed. */
+enum Stream {
+  Weights = 1,
+  Masks = 3,
+}
+
+/** Images for which a recipe's learning rate is meant: with more, it grows in proportion. */
+const RATE_BATCH = 256;
+
+/** The encoder with its decoder. */
+export class MaeNetwork extends Module {
+  readonly backbone: VisionTransformer;
+  readonly decoder: MaeDecoder;
+
+  constructor(options: MaeNetworkOptions, generator: Generator) {
+    super();
+    this.backbone = new VisionTransformer(options.encoder, generator);
+    this.decoder = new MaeDecoder(options.decoder, generator);
+  }
+}
+
+/** Images with what the encoder sees of them. Absolute int64 indices into the flattened (B·P) patches. */
+export interface MaeBatch {
+  readonly images_B3YX: Tensor;
+  /** (B·V) */
+  readonly visible: Tensor;
+  /** (B·M) */
+  readonly masked: Tensor;
+}
+
+/**
+ * MAE: an encoder of the visible patches, and a light decoder that predicts the pixels of the masked ones, each patch
+ * normalised by its own mean and deviation. Source: MAE models_mae.py, engine_pretrain.py; MIM-Refiner trainers/mae_trainer.py.
+ */
+export class Mae implements Method<MaeBatch> {
+  readonly name = 'mae';
+  readonly mainLoss = 'reconstruction';
+  readonly views: readonly View[];
+  readonly student: MaeNetwork;
+  readonly optimizers: { readonly student: ScheduledOptimizer };
+  readonly #config: MaeConfig;
+  readonly #networks: MaeNetworkOptions;
+  readonly #device: string;
+  #steps = 0;
+
+  constructor(config: MaeConfig, options: { device?: string; group?: ProcessGroup } = {}) {
+    this.#config = config;
+    this.#networks = maeNetworks(config);
+    this.#device = options.device ?? 'cpu';
+    const { data, optim } = config;
+    const [low, high] = data.cropScale;
+    this.views = [{ kind: 'random-resized-crop', size: data.imageSize, scale: [low, high], flip: data.flip }];
+    using weights = new Generator(seedFrom(config.seed, Stream.Weights));
+    this.student = new MaeNetwork(this.#networks, weights).to({ dtype: optim.precision, device: this.#device });
+    // Class and mask token are decayed, as in the published code.
+    const groups = decayGroups(this.student.parameters(), optim.weightDecay);
+    const { steps, warmupSteps, betas } = optim;
+    const peak = (optim.lr * optim.batchSize) / RATE_BATCH;
+    const lr = openWarmupCosine({ peak, end: 0, steps, warmupSteps });
+    this.optimizers = { student: { optimizer: new AdamW(groups, { betas }), lr } };
+  }
+
+  get encoderDescription(): EncoderDescription {
+    return { kind: 'vit', ...this.#networks.encoder };
+  }
+
+  /** MAE has no average: its encoder is student and teacher alike. */
+  get encoders() {
+    return { student: this.student.backbone, teacher: this.student.backbone };
+  }
+
+  makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): MaeBatch {
+    const { data, mask, model, optim, seed } = this.#config;
+    const side = data.imageSize / model.patchSize;
+    const { visible, predict } = drawMaskedBatch({
+      mask: { kind: 'uniform', rows: side, columns: side, roll: false },
+      batch: images.size,
+      maskRatio: mask.ratio,
+      predictionSubsampling: 1,
+      random: (image) => Random.from(seed, Stream.Masks, position + image),
+    });
+    return scope(() => {
+      const pixels = Tensor.from(images.images, [images.size, data.imageSize, data.imageSize, 3]);
+      const indices = (values: Int32Array) => ops.toDevice(Tensor.from(values, [values.length]), this.#device, 'int64');
+      return {
+        images_B3YX: normaliseImages(ops.toDevice(pixels, this.#device, 'uint8'), optim.precision),
+        visible: indices(visible),
+        masked: indices(predict),
+      };
+    });
+  }
+
+  disposeBatch(batch: MaeBatch): void {
+    for (const tensor of [batch.images_B3YX, batch.visible, batch.masked]) tensor.dispose();
+  }
+
+  step({ images_B3YX, visible, masked }: MaeBatch, context: StepContext): StepResult {
+    return scope(() => {
+      const { backbone, decoder } = this.student;
+      const patches = patchify(images_B3YX, backbone.patchSize);
+      const { tokens_BTD } = backbone.forward(patches, { visible });
+      const predicted_BME = decoder.forward(tokens_BTD, visible, masked);
+      const difference = ops.sub(predicted_BME, maeTargets(patches, masked));
+      const loss = ops.mean(ops.mul(difference, difference));
+      context.backward(loss);
+      const spread = () => noGrad(() => featureSpread(backbone.split(tokens_BTD).patches_BPD));
+      return {
+        losses: { reconstruction: ops.detach(loss) },
+        metrics: context.measure ? { featureSpread: spread() } : {},
+      };
+    });
+  }
+
+  afterUpdate(step: number): void {
+    this.#steps = step + 1;
+  }
+
+  schedules(): Record<string, number> {
+    return {};
+  }
+
+  health(latest: Readonly<Record<string, number>>): Health {
+    return judgeMae(latest, this.#steps > this.#config.optim.warmupSteps);
+  }
+
+  state(): MethodState {
+    return new Map([['student', this.student.state()]]);
+  }
+
+  restore(state: MethodState): void {
+    this.student.load(studentOf(state));
+  }
+
+  /** Takes `student`: the whole, or its encoder only. */
+  warmStart(weights: MethodState): void {
+    this.student.load(new Map<string, Tensor>([...this.student.state(), ...studentOf(weights)]));
+  }
+
+  dispose(): void {
+    this.student.dispose();
+    this.optimizers.student.optimizer.dispose();
+  }
+}
+
+function studentOf(state: MethodState): ReadonlyMap<string, Tensor> {
+  const found = state.get('student');
+  if (found) return found;
+  throw new CheckpointError(`Expected MAE weights with "student", found ${[...state.keys()].join(', ')}.`);
+}
+
+/**
+ * Values of the masked patches as row, column, channel, each patch with mean 0 and variance 1: (B, M, E).
+ * @param masked absolute indices, equally many in each image
+ */
+function maeTargets({ pixels_BPE }: Patches, masked: Tensor): Tensor {
+  return scope(() => {
+    const batch = pixels_BPE.size(0);
+    const chosen_SE = ops.indexSelect(ops.flatten(pixels_BPE, 0, 1), 0, masked);
+    const channelsLast = ops.flatten(ops.transpose(ops.unflatten(chosen_SE, 1, [3, -1]), 1, 2), 1, 2);
+    const normed_SE = ops.layerNorm(channelsLast, [channelsLast.size(1)], null, null, 1e-6);
+    return ops.unflatten(normed_SE, 0, [batch, -1]);
+  });
+}
