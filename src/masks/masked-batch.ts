@@ -14,15 +14,19 @@ export interface MaskedBatch {
   masks: Uint8Array;
 }
 
-/** How a batch is masked. */
-export interface MaskedBatchOptions {
+/** How a method masks. */
+export interface Masking {
   mask: MaskOptions;
-  /** Number of images. */
-  batch: number;
   /** Part of the patches that is masked, in (0, 1); the count is rounded down. */
   maskRatio: number;
   /** Part of the masked patches that is predicted, in (0, 1]; the count is rounded down, but is at least 1. */
   predictionSubsampling: number;
+}
+
+/** How a batch is masked. */
+export interface MaskedBatchOptions extends Masking {
+  /** Number of images. */
+  batch: number;
   /** The stream of an image's draws, given its place in the batch. */
   random: (image: number) => MaskRandom;
 }

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
+import type { View } from '../data/views.js';
 import type { ProcessGroup } from '../distributed/process-group.js';
+import type { Masking } from '../masks/masked-batch.js';
 import { Capi } from '../methods/capi/capi.js';
-import { type CapiConfig, capiRecipe, networkOptions } from '../methods/capi/capi-config.js';
+import { type CapiConfig, capiMasks, capiRecipe, networkOptions } from '../methods/capi/capi-config.js';
 import { Mae } from '../methods/mae/mae.js';
-import { type MaeConfig, maeNetworks, maeRecipe } from '../methods/mae/mae-config.js';
+import { type MaeConfig, maeMasks, maeNetworks, maeRecipe } from '../methods/mae/mae-config.js';
 import { checkRefiner } from '../methods/mim-refiner/check-recipe.js';
 import { estimateRefiner } from '../methods/mim-refiner/estimate.js';
 import { MimRefiner } from '../methods/mim-refiner/mim-refiner.js';
@@ -23,6 +25,12 @@ export interface RecipeCore {
   readonly seed: number;
   readonly data: { readonly imageSize: number; readonly workers?: number | undefined };
   readonly train: TrainConfig;
+}
+
+/** What a method shows of an image to what it trains: a crop with a part hidden. */
+export interface MaskedCrops {
+  readonly view: View;
+  readonly masking: Masking;
 }
 
 /** How long a recipe trains, and how its batches are made. */
@@ -49,6 +57,7 @@ export interface PretrainingEntry<Config extends RecipeCore = RecipeCore> extend
   readonly command: 'pretrain';
   /** @throws {ConfigError} values that are valid alone and not together, all at once. */
   readonly check: (config: Config) => void;
+  readonly shown: (config: Config) => MaskedCrops;
   readonly create: (config: Config, options: MethodOptions) => Method<unknown>;
 }
 
@@ -64,11 +73,21 @@ export interface RefiningEntry<Config extends RecipeCore = RecipeCore> extends E
 /** A training method as recipes name it. */
 export type MethodEntry = PretrainingEntry | RefiningEntry;
 
+type CropOptions = Pick<CapiConfig['data'], 'imageSize' | 'cropScale' | 'flip'>;
+
+const crops = ({ imageSize: size, cropScale: scale, flip }: CropOptions): View => ({
+  kind: 'random-resized-crop',
+  size,
+  scale,
+  flip,
+});
+
 const capi: PretrainingEntry<CapiConfig> = {
   command: 'pretrain',
   schema: capiRecipe,
   plan: ({ optim }) => optim,
   check: (config) => void networkOptions(config),
+  shown: (config) => ({ view: crops(config.data), masking: capiMasks(config) }),
   create: (config, options) => new Capi(config, options) as Method<unknown>,
 };
 
@@ -77,6 +96,7 @@ const mae: PretrainingEntry<MaeConfig> = {
   schema: maeRecipe,
   plan: ({ optim }) => optim,
   check: (config) => void maeNetworks(config),
+  shown: (config) => ({ view: crops(config.data), masking: maeMasks(config) }),
   create: (config, options) => new Mae(config, options) as Method<unknown>,
 };
 

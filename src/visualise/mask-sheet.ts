@@ -1,12 +1,12 @@
 import type { Raster } from '../data/resample.js';
-import { drawMaskedBatch, type MaskedBatch, type MaskedBatchOptions } from '../masks/masked-batch.js';
+import { drawMaskedBatch, type MaskedBatch, type Masking } from '../masks/masked-batch.js';
 import { Random } from '../support/random.js';
 import { drawSheet, type SheetRow } from './picture-sheet.js';
 import { enlargeSmoothly, shownSide } from './resize-pictures.js';
 import type { SampleImage } from './sample-images.js';
 
 /** How a method masks, and how many masks to draw for every image. */
-export interface MaskSheetOptions extends Omit<MaskedBatchOptions, 'batch' | 'random'> {
+export interface MaskSheetOptions extends Masking {
   readonly draws: number;
   readonly seed: number;
 }

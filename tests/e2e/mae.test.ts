@@ -35,6 +35,12 @@ it('trains MAE, resumes it bit for bit, and writes its encoder in the published 
   pretrain(stopped, '--resume');
   expect(metrics(stopped)).toEqual(metrics(whole));
 
+  for (const picture of ['reconstruction', 'masks']) {
+    const drawn = tessera('visualise', picture, '--run', whole, '--data', data, '--count', '2');
+    expect(drawn).toMatchObject({ images: 2, report: join(whole, 'report.html') });
+    expect(readFileSync(join(whole, 'images', `${picture}.png`)).length).toBeGreaterThan(2000);
+  }
+
   const published = join(folder, 'mae.pth');
   expect(tessera('convert', whole, published, '--layout', 'mae')).toMatchObject({ layout: 'mae' });
   const [ours, theirs] = [whole, `${published}?family=mae&heads=2`].map((model, i) => {

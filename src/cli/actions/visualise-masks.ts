@@ -2,7 +2,7 @@ import { findRecipe } from '../../config/find-recipe.js';
 import { readRecipe } from '../../config/recipe.js';
 import { resolveConfig } from '../../config/resolve-config.js';
 import { openDataset } from '../../data/spec.js';
-import { capiRecipe, networkOptions } from '../../methods/capi/capi-config.js';
+import { methodOf } from '../../recipes/methods.js';
 import { RunFolder } from '../../runs/run-folder.js';
 import { UsageError } from '../../support/errors.js';
 import { drawMaskSheet } from '../../visualise/mask-sheet.js';
@@ -30,29 +30,26 @@ export async function visualiseMasks(options: VisualiseMasksOptions): Promise<Co
     throw new UsageError('expected either a run folder with --run or a recipe with --recipe');
   }
   const run = options.run === undefined ? undefined : RunFolder.open(options.run);
-  const recipe = run?.config ?? findRecipe(options.recipe!);
-  const { config } = resolveConfig(capiRecipe, readRecipe(recipe), []);
-  const { encoder } = networkOptions(config);
-  const { data, mask } = config;
+  const recipe = readRecipe(run?.config ?? findRecipe(options.recipe!));
+  const entry = methodOf((recipe.values as Record<string, unknown>).method);
+  if (entry.command !== 'pretrain') {
+    throw new UsageError(`Expected a training that hides a part of the images, ${recipe.file} refines and hides none.`);
+  }
+  const { config } = resolveConfig(entry.schema, recipe, []);
+  entry.check(config);
+  const { view, masking } = entry.shown(config);
   const seed = options.seed ?? config.seed;
   const dataset = await openDataset(options.data);
-  const view = { kind: 'random-resized-crop', size: data.imageSize, scale: data.cropScale, flip: data.flip } as const;
   const images = await sampleImages(dataset, view, { count, seed });
-  const side = data.imageSize / encoder.patchSize;
-  const png = await drawMaskSheet(images, {
-    mask: { kind: mask.kind, rows: side, columns: side, roll: mask.roll },
-    maskRatio: mask.ratio,
-    predictionSubsampling: mask.predict,
-    draws,
-    seed,
-  });
+  const png = await drawMaskSheet(images, { ...masking, draws, seed });
   return writePicture(
     {
       name: 'masks',
       content: png,
       text: {
         title: 'What the student is shown',
-        caption: 'The orange patches are hidden from the student, which predicts their clusters from the visible ones.',
+        caption:
+          'The patches in colour are hidden from the student; it predicts those in orange from the visible ones.',
       },
       facts: [['images', `${images.length}, ${draws} masks each`]],
       json: { images: images.length, draws },

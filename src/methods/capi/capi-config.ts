@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Masking } from '../../masks/masked-batch.js';
 import type { EncoderPredictorOptions } from '../../models/encoder-predictor.js';
 import { networkPresets, networkSizes } from '../../models/presets.js';
 import { ConfigError } from '../../support/errors.js';
@@ -185,5 +186,15 @@ export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
       dropPath,
       rope,
     },
+  };
+}
+
+/** How a recipe masks. */
+export function capiMasks({ data, mask, model }: CapiConfig): Masking {
+  const side = data.imageSize / model.patchSize;
+  return {
+    mask: { kind: mask.kind, rows: side, columns: side, roll: mask.roll },
+    maskRatio: mask.ratio,
+    predictionSubsampling: mask.predict,
   };
 }

@@ -18,7 +18,7 @@ import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
-import { type CapiConfig, networkOptions } from './capi-config.js';
+import { type CapiConfig, capiMasks, networkOptions } from './capi-config.js';
 import { crossEntropy, meanEntropy } from './cross-entropy.js';
 import { judgeHealth } from './health.js';
 import { OnlineClustering } from './online-clustering.js';
@@ -132,13 +132,10 @@ export class Capi implements Method<CapiBatch> {
 
   /** The masks of `count` images from a position of the stream on, the same in every process and on every machine. */
   drawMasks(count: number, position: number): MaskedBatch {
-    const { data, mask, model, seed } = this.#config;
-    const side = data.imageSize / model.patchSize;
+    const { seed } = this.#config;
     return drawMaskedBatch({
-      mask: { kind: mask.kind, rows: side, columns: side, roll: mask.roll },
+      ...capiMasks(this.#config),
       batch: count,
-      maskRatio: mask.ratio,
-      predictionSubsampling: mask.predict,
       random: (image) => Random.from(seed, Stream.Masks, position + image),
     });
   }

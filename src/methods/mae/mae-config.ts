@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Masking } from '../../masks/masked-batch.js';
 import { networkPresets, networkSizes } from '../../models/presets.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { vitOptions } from '../../models/vit-options.js';
@@ -122,5 +123,15 @@ export function maeNetworks(config: MaeConfig): MaeNetworkOptions {
   return {
     encoder: vitOptions({ patchSize, width, depth, heads, positions: { kind: 'table', ...grid } }),
     decoder: { ...decoder, ...grid, contextWidth: width, pixels: 3 * patchSize ** 2 },
+  };
+}
+
+/** How a recipe masks: at random, and every masked patch is predicted. */
+export function maeMasks({ data, mask, model }: MaeConfig): Masking {
+  const side = data.imageSize / model.patchSize;
+  return {
+    mask: { kind: 'uniform', rows: side, columns: side, roll: false },
+    maskRatio: mask.ratio,
+    predictionSubsampling: 1,
   };
 }

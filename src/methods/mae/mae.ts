@@ -3,7 +3,7 @@ import type { ImageBatch } from '../../data/loader.js';
 import type { View } from '../../data/views.js';
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import { featureSpread } from '../../features/feature-spread.js';
-import { drawMaskedBatch } from '../../masks/masked-batch.js';
+import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
 import { VisionTransformer } from '../../models/vit.js';
@@ -19,7 +19,7 @@ import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
 import { MaeDecoder } from './decoder.js';
 import { judgeMae } from './health.js';
-import { type MaeConfig, type MaeNetworkOptions, maeNetworks } from './mae-config.js';
+import { type MaeConfig, type MaeNetworkOptions, maeMasks, maeNetworks } from './mae-config.js';
 
 /** Streams of random numbers of a run, kept apart by their first part after the seed. */
 enum Stream {
@@ -93,15 +93,8 @@ export class Mae implements Method<MaeBatch> {
   }
 
   makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): MaeBatch {
-    const { data, mask, model, optim, seed } = this.#config;
-    const side = data.imageSize / model.patchSize;
-    const { visible, predict } = drawMaskedBatch({
-      mask: { kind: 'uniform', rows: side, columns: side, roll: false },
-      batch: images.size,
-      maskRatio: mask.ratio,
-      predictionSubsampling: 1,
-      random: (image) => Random.from(seed, Stream.Masks, position + image),
-    });
+    const { data, optim } = this.#config;
+    const { visible, predict } = this.drawMasks(images.size, position);
     return scope(() => {
       const pixels = Tensor.from(images.images, [images.size, data.imageSize, data.imageSize, 3]);
       const indices = (values: Int32Array) => ops.toDevice(Tensor.from(values, [values.length]), this.#device, 'int64');
@@ -110,6 +103,16 @@ export class Mae implements Method<MaeBatch> {
         visible: indices(visible),
         masked: indices(predict),
       };
+    });
+  }
+
+  /** The masks of `count` images from a position of the stream on. */
+  drawMasks(count: number, position: number): MaskedBatch {
+    const { seed } = this.#config;
+    return drawMaskedBatch({
+      ...maeMasks(this.#config),
+      batch: count,
+      random: (image) => Random.from(seed, Stream.Masks, position + image),
     });
   }
 

@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Mae, type MaeBatch } from '../../../src/methods/mae/mae.js';
 import { maeRecipe } from '../../../src/methods/mae/mae-config.js';
-import { patchify } from '../../../src/models/patches.js';
+import { reconstruct } from '../../../src/methods/mae/reconstruct.js';
+import { IMAGE_MEAN as MEAN, patchify, IMAGE_STD as STD } from '../../../src/models/patches.js';
 import { type NameMap, renamed } from '../../../src/models/published/name-map.js';
+import { Random } from '../../../src/support/random.js';
 import * as ops from '../../../src/tensor/ops.generated.js';
 import { readSafetensors } from '../../../src/tensor/safetensors.js';
 import { liveTensors, scope, Tensor } from '../../../src/tensor/tensor.js';
@@ -140,6 +142,43 @@ describe('Mae', () => {
         .map((patch) => patch + 16),
     ).toEqual(one.masked.numbers().slice(12, 24));
     for (const batch of [one, two]) mae.disposeBatch(batch);
+    mae.dispose();
+  });
+
+  it('puts predicted patches back where they were, with brightness and contrast', () => {
+    const mae = new Mae(config);
+    const random = Random.from(3);
+    const noise = new Uint8Array(2 * 16 * 16 * 3).map(() => random.integer(0, 255));
+    const batch = mae.makeBatch({ images: noise, size: 2 }, 0);
+    const pixel = (patch: number, value: number) => {
+      const [image, row, column] = [Math.floor(patch / 16), Math.floor((patch % 16) / 4), patch % 4];
+      const [y, x, channel] = [row * 4 + Math.floor(value / 12), column * 4 + (Math.floor(value / 3) % 4), value % 3];
+      return ((image * 16 + y) * 16 + x) * 3 + channel;
+    };
+    const perfect = batch.masked.numbers().flatMap((patch) => {
+      const values = Array.from({ length: 48 }, (_, i) => (noise[pixel(patch, i)]! / 255 - MEAN[i % 3]!) / STD[i % 3]!);
+      const mean = values.reduce((sum, value) => sum + value, 0) / 48;
+      const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 48;
+      return values.map((value) => (value - mean) / Math.sqrt(variance));
+    });
+    const drawn = (predictions: readonly number[]) => {
+      const predicted = Tensor.from(Float32Array.from(predictions), [2, 12, 48]);
+      const { backbone, decoder } = mae.student;
+      const network = Object.assign(Object.create(decoder), { forward: () => predicted }) as typeof decoder;
+      using result = reconstruct({ backbone, decoder: network }, batch);
+      predicted.dispose();
+      return result.numbers();
+    };
+    drawn(perfect).forEach((value, i) => void expect(Math.abs(value - noise[i]!)).toBeLessThanOrEqual(1));
+    const masked = new Set(batch.masked.numbers());
+    const flat = drawn(perfect.map(() => 0));
+    for (let patch = 0; patch < 32; patch++) {
+      const places = Array.from({ length: 48 }, (_, i) => pixel(patch, i));
+      const kept = places.every((place) => Math.abs(flat[place]! - noise[place]!) <= 1);
+      const oneColour = new Set(places.map((place) => `${place % 3} ${flat[place]!}`)).size === 3;
+      expect([kept, oneColour]).toEqual([!masked.has(patch), masked.has(patch)]);
+    }
+    mae.disposeBatch(batch);
     mae.dispose();
   });
 
