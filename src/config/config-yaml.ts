@@ -1,5 +1,7 @@
-import { Document, isCollection, isMap, isNode, isScalar, parseDocument } from 'yaml';
+import { Document, isCollection, isMap, isNode, isScalar } from 'yaml';
+import { ConfigError } from '../support/errors.js';
 import type { Origin } from './resolve-config.js';
+import { readYaml } from './yaml-source.js';
 
 const header = ' Resolved configuration of this run. The comment after a value says where it came from.';
 
@@ -21,9 +23,14 @@ export function configYaml(config: unknown, origins: ReadonlyMap<string, Origin>
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
-/** The values of a stored `config.yaml` in its order. */
+/** The values of a stored `config.yaml` in its order. @throws {ConfigError} it is damaged. */
 export function readConfigLeaves(text: string): ConfigLeaf[] {
-  const document = parseDocument(text);
+  const { document, problems } = readYaml(text);
+  if (problems.length > 0) {
+    throw new ConfigError(`The config.yaml of the run is damaged: ${problems[0]!.message}.`, {
+      hint: 'Put back the file that training wrote.',
+    });
+  }
   const leaves: ConfigLeaf[] = [];
   visitLeaves(document.contents, [], (node, key) => {
     if (!isNode(node)) return;

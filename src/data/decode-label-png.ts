@@ -2,6 +2,8 @@ import { inflateSync } from 'node:zlib';
 import { DataError } from '../support/errors.js';
 import type { Raster } from './resample.js';
 
+/** Pixels from which a map counts as a decompression bomb. */
+const PIXEL_LIMIT = 0x3fff * 0x3fff;
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 interface PngHeader {
@@ -29,7 +31,7 @@ export function readLabelPng(bytes: Buffer): Raster {
       parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
     }
   }
-  const rows = inflate(Buffer.concat(parts));
+  const rows = inflate(Buffer.concat(parts), (rowBytes + 1) * header.height);
   if (rows.length < (rowBytes + 1) * header.height) throw new DataError('the label map is truncated');
   return { data: unpack(unfilter(rows, rowBytes, header.height), rowBytes, header), ...sizeOf(header) };
 }
@@ -46,12 +48,16 @@ function readHeader(bytes: Buffer): PngHeader {
     );
   }
   if (interlaced !== 0) throw new DataError('a label map must not be interlaced; save it again without interlacing');
-  return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20), bits };
+  const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  if (![1, 2, 4, 8].includes(bits) || width === 0 || height === 0 || width * height > PIXEL_LIMIT)
+    throw new DataError(`the label map is damaged or too large: ${width} x ${height} pixels of ${bits} bits`);
+  return { width, height, bits };
 }
 
-function inflate(bytes: Buffer): Buffer {
+/** @param most bytes; what comes after them is nothing of the map */
+function inflate(bytes: Buffer, most: number): Buffer {
   try {
-    return inflateSync(bytes);
+    return inflateSync(bytes, { maxOutputLength: most });
   } catch (cause) {
     throw new DataError('the label map is truncated or damaged', { cause });
   }

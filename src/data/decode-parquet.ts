@@ -12,6 +12,7 @@ import { DataError } from '../support/errors.js';
 const KEPT_GROUPS = 4;
 
 interface OpenFile {
+  path: string;
   file: AsyncBuffer;
   metadata: FileMetaData;
 }
@@ -26,10 +27,10 @@ const groups = new Map<string, Promise<unknown[]>>();
  * @throws DataError when the cell does not hold bytes.
  */
 export async function readParquetCell(cell: { path: string; row: number; column: string }): Promise<Uint8Array> {
-  const { metadata, file } = await openFile(cell.path);
-  const [start, end] = groupAround(metadata, cell.row);
+  const open = await openFile(cell.path);
+  const [start, end] = groupAround(open.metadata, cell.row);
   const key = `${cell.path}\0${start}\0${cell.column}`;
-  const found = groups.get(key) ?? readColumn({ file, metadata }, cell.column, start, end);
+  const found = groups.get(key) ?? readColumn(open, cell.column, start, end);
   // Put it last, so that the first one is the one used longest ago.
   groups.delete(key);
   groups.set(key, found);
@@ -43,31 +44,47 @@ export async function readParquetCell(cell: { path: string; row: number; column:
   return value;
 }
 
-/** Values [start, end) of a column, which may be nested with dots; byte arrays stay bytes. */
-export async function readColumn(open: OpenFile, column: string, start: number, end: number): Promise<unknown[]> {
+/** Values [start, end) of a column, which may be nested with dots; byte arrays stay bytes. @throws {DataError} damaged. */
+export async function readColumn(
+  { path: name, file, metadata }: OpenFile,
+  column: string,
+  start: number,
+  end: number,
+): Promise<unknown[]> {
   const path = column.split('.');
   const rows = await parquetReadObjects({
-    ...open,
+    ...{ file, metadata, compressors, utf8: false },
     columns: [path[0]!],
     rowStart: start,
     rowEnd: end,
-    compressors,
-    utf8: false,
+  }).catch((cause: Error) => {
+    throw new DataError(`${name} is damaged in rows ${start} to ${end - 1} of column ${column}: ${cause.message}`, {
+      hint: 'Copy it again.',
+      cause,
+    });
   });
   return rows.map((row) => path.reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], row));
 }
 
-/** Opens a parquet file, once per thread. */
+/** Opens a parquet file, once per thread. @throws what the reader throws, or an Error of ours: its numbers of rows are wrong. */
 export function openFile(path: string): Promise<OpenFile> {
   let open = files.get(path);
   if (open === undefined) {
-    open = asyncBufferFromFile(path).then(async (file) => ({
-      file,
-      metadata: await parquetMetadataAsync(file),
-    }));
+    open = asyncBufferFromFile(path).then(async (file) => {
+      const metadata = await parquetMetadataAsync(file);
+      checkRows(metadata);
+      return { path, file, metadata };
+    });
     files.set(path, open);
   }
   return open;
+}
+
+function checkRows({ num_rows, row_groups }: FileMetaData): void {
+  const counts = row_groups.map((group) => Number(group.num_rows));
+  const rows = counts.reduce((sum, count) => sum + count, 0);
+  if (!Number.isSafeInteger(rows) || counts.some((count) => count < 0) || rows !== Number(num_rows))
+    throw new Error(`it claims ${num_rows} rows, and its groups have ${rows}`);
 }
 
 function groupAround(metadata: FileMetaData, row: number): [number, number] {

@@ -9,15 +9,24 @@ import { cachedScene } from './scenes/scene-cache.js';
 
 /** Pixels from which an image counts as a decompression bomb: 2^28 - 2^15 + 1, about 268 million. */
 const PIXEL_LIMIT = 0x3fff * 0x3fff;
+/** The same for formats that are not decoded row by row: 16,000 x 16,000 pixels of AVIF fit into 3 kB and take 4 GB. */
+const WHOLE_LIMIT = 0x1fff * 0x1fff;
+/** WebP, GIF, and the containers of AVIF. */
+const WHOLE = /^(RIFF....WEBP|GIF8|....ftyp)/s;
 
 // One image at a time per worker: the workers are the parallelism, and every image is seen once per epoch.
 sharp.concurrency(1);
 sharp.cache(false);
+// Only formats that are asked for: a drawing or a table with the name of a photo is nothing to run a renderer on.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
+});
 
 /**
  * Decodes one image to 8-bit RGB.
  *
- * @throws DataError or an error of sharp when the image cannot be read; the message is fit to be shown.
+ * @throws {DataError} the image cannot be read; the message is fit to be shown.
  */
 export async function decodeImage(source: ImageSource): Promise<Raster> {
   if (source.kind === 'scene') return { data: cachedScene(source).rgb, width: source.size, height: source.size };
@@ -31,22 +40,27 @@ export async function decodeImage(source: ImageSource): Promise<Raster> {
  * animation the first frame counts. Unlike Pillow: EXIF orientation is applied, 16-bit values are scaled to 8 bits, and CMYK
  * is converted as a printing press would show it.
  *
- * @throws an error for truncated, broken or oversized images.
+ * @throws {DataError} the image is truncated, broken, oversized or of another format.
  */
 export async function decodeRgb(bytes: Uint8Array): Promise<Raster> {
   if (bytes.length === 0) throw new DataError('the file is empty');
-  try {
-    return await decodeOnce(bytes);
-  } catch (error) {
-    const reason = lastLine(error);
-    if (reason !== 'Unknown error') throw new DataError(reason, { cause: error });
-    return decodeOnce(bytes);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await decodeOnce(bytes);
+    } catch (cause) {
+      const reason = lastLine(cause);
+      if (reason !== UNKNOWN) throw new DataError(reason, { cause });
+      if (tries === 2) throw new DataError('it is damaged', { cause });
+    }
   }
 }
 
+/** What libvips says where another thread took its text away, and of a few damages. */
+const UNKNOWN = 'Unknown error';
+
 /**
  * What an image lacks. libvips has one error text for all threads: of images that fail at once, the text has the reasons
- * of all, the own one mostly last, or "Unknown error" where another thread took it away.
+ * of all, the own one mostly last.
  */
 function lastLine(error: unknown): string {
   const lines = (error as Error).message.trim().split('\n');
@@ -57,10 +71,11 @@ function lastLine(error: unknown): string {
 }
 
 async function decodeOnce(bytes: Uint8Array): Promise<Raster> {
+  const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
   const { data, info } = await sharp(bytes, {
     failOn: 'truncated',
     ignoreIcc: true,
-    limitInputPixels: PIXEL_LIMIT,
+    limitInputPixels: WHOLE.test(start) ? WHOLE_LIMIT : PIXEL_LIMIT,
   })
     .autoOrient()
     .removeAlpha()

@@ -99,13 +99,14 @@ function* entriesOf(file: number, archive: string): Generator<Entry> {
   let extended: Pax | undefined;
   let shared: Pax | undefined;
   for (let at = 0; at + BLOCK <= total; ) {
-    const header = new Header(read(file, archive, at, BLOCK), 0, extended, shared);
+    const header = headerOf(read(file, archive, at, BLOCK), archive, at, extended, shared);
     if (header.nullBlock) return;
     if (!header.cksumValid)
       throw damaged(archive, at === 0 ? 'it is not a tar archive' : `its header at byte ${at} is invalid`);
     const offset = at + BLOCK;
     const length = header.size ?? 0;
-    if (offset + length > total) throw damaged(archive, `it is truncated in ${header.path}`);
+    // Sizes may be written so that they are negative: the walk would not end.
+    if (!(length >= 0 && offset + length <= total)) throw damaged(archive, `it is truncated in ${header.path}`);
     at = offset + Math.ceil(length / BLOCK) * BLOCK;
     const text = () => read(file, archive, offset, length).toString('utf8');
     if (header.type === 'ExtendedHeader' || header.type === 'OldExtendedHeader') extended = Pax.parse(text(), extended);
@@ -117,6 +118,14 @@ function* entriesOf(file: number, archive: string): Generator<Entry> {
       if (CONTENT_TYPES.has(header.type) && !basename(name).startsWith('.')) yield { name, offset, length };
       extended = undefined;
     }
+  }
+}
+
+function headerOf(block: Buffer, archive: string, at: number, ...extensions: (Pax | undefined)[]): Header {
+  try {
+    return new Header(block, 0, ...extensions);
+  } catch (cause) {
+    throw damaged(archive, `its header at byte ${at} is invalid (${(cause as Error).message})`);
   }
 }
 

@@ -44,6 +44,7 @@ describe.each([
   ['ibot.pth?heads=2', 'ibot'],
   ['ijepa.pth.tar?heads=2', 'ijepa'],
   ['mae.pth?heads=2', 'mae'],
+  ['mae-legacy.pth?heads=2', 'mae'],
   ['timm.safetensors?heads=2', 'timm'],
   ['timm-registers.safetensors?heads=2', 'timm-registers'],
 ])('%s', (file, name) => {

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { configYaml, readConfigLeaves } from '../../../src/config/config-yaml.js';
 import { parseRecipe } from '../../../src/config/recipe.js';
 import { type Origin, resolveConfig } from '../../../src/config/resolve-config.js';
+import { ConfigError } from '../../../src/support/errors.js';
 import { exampleSchema, smallRecipe } from './schema.js';
 
 test('the stored configuration names the origin of every leaf and is a recipe that gives the same', () => {
@@ -29,4 +30,22 @@ test.each([
   const text = configYaml(config, origins);
   expect(parse(text)).toEqual(config);
   expect(readConfigLeaves(text)[1]).toEqual({ key: 'section.value', value, origin: 'recipe' });
+});
+
+const alias = (name: string, of: string) => `${name}: &${name} [${Array(10).fill(`*${of}`)}]\n`;
+test.each([
+  ['a list in a list in a list', '['.repeat(50_000), /nested more than 100/],
+  ['a section in a section', '{a: '.repeat(50_000), /nested more than 100/],
+  ['a list in a list on one line', '- '.repeat(50_000), /nested more than 100/],
+  ['by indentation', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}a:\n`).join(''), /nested more than 100/],
+  ['an end in a list', 'a: [1, 2', /damaged/],
+  ['aliases of aliases', `a: &a [1]\n${[...'bcdefgh'].map((name, i) => alias(name, 'abcdefg'[i]!)).join('')}`, /alias/],
+])('a damaged or hostile file is refused: %s', (_, text, words) => {
+  expect(() => readConfigLeaves(text)).toThrow(ConfigError);
+  expect(() => readConfigLeaves(text)).toThrow(words);
+});
+
+test('100 levels are read', () => {
+  const text = `a: ${'['.repeat(90)}1${']'.repeat(90)}`;
+  expect(JSON.stringify(readConfigLeaves(text)[0]!.value)).toBe(text.slice(3));
 });

@@ -126,6 +126,17 @@ describe('decodeRgb', () => {
 
   it('refuses decompression bombs', async () => {
     await expect(decodeRgb(pngOf(20_000, 20_000, 8, 0, Buffer.alloc(0)))).rejects.toThrow(/pixel limit/);
+    // Formats that are decoded as a whole: the same pixels take them seconds and gigabytes.
+    const red = sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } });
+    const webp = await red.webp().toBuffer();
+    for (const side of [26, 28]) webp.writeUInt16LE(9000, side);
+    await expect(decodeRgb(webp)).rejects.toThrow(/pixel limit/);
+  });
+
+  it('refuses drawings and tables, whatever their name: only photo formats have a decoder', async () => {
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>';
+    for (const text of [svg, `<?xml version="1.0"?>${svg}`, 'P3 1 1 255 1 2 3', '1,2\n3,4\n'])
+      await expect(decodeRgb(Buffer.from(text))).rejects.toThrow(/unsupported image format/);
   });
 });
 
@@ -185,5 +196,10 @@ describe('readLabelPng', () => {
     expect(() => readLabelPng(pngOf(1, 1, 8, 0, Buffer.from([0, 1]), 1))).toThrow(/interlac/);
     expect(() => readLabelPng(pngOf(9, 9, 8, 0, Buffer.from([0, 1])))).toThrow(/truncated/);
     expect(() => readLabelPng(Buffer.from('GIF89a'))).toThrow(/PNG/);
+    expect(() => readLabelPng(pngOf(1, 1, 3, 0, Buffer.from([0, 1])))).toThrow(/3 bits/);
+    expect(() => readLabelPng(pngOf(2 ** 31, 2 ** 31, 1, 0, Buffer.alloc(0)))).toThrow(/too large/);
+    expect(() => readLabelPng(pngOf(0, 5, 8, 0, Buffer.alloc(0)))).toThrow(/0 x 5/);
+    // A gigabyte of zeros behind two pixels is not unpacked.
+    expect(() => readLabelPng(pngOf(2, 1, 8, 0, Buffer.alloc(2 ** 20)))).toThrow(/damaged/);
   });
 });

@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create } from 'tar';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../../src/data/dataset.js';
-import { readRange } from '../../../src/data/decode.js';
+import { decodeImage, readRange } from '../../../src/data/decode.js';
 import { openDataset } from '../../../src/data/spec.js';
+import { DataError } from '../../../src/support/errors.js';
 
 const root = mkdtempSync(join(tmpdir(), 'tessera-sources-'));
 let folder = root;
@@ -209,6 +210,17 @@ describe('tar', () => {
     await expect(open('tar://text.tar')).rejects.toThrow(/not a tar archive/);
     truncateSync(join(folder, 'good.tar'), 1024 + 512 + 5);
     await expect(open('tar://good.tar')).rejects.toThrow(/truncated in b\.jpg/);
+    // Base 256: -512, which would lead back to the same header for ever, and a number that is none.
+    for (const size of [Buffer.from(`${'f'.repeat(20)}fe00`, 'hex'), Buffer.from(`81${'0'.repeat(22)}`, 'hex')]) {
+      await shard('size.tar', ['a.jpg']);
+      const bytes = readFileSync(join(folder, 'size.tar'));
+      size.copy(bytes, 124);
+      bytes.fill(' ', 148, 156);
+      const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+      bytes.write(`${sum.toString(8).padStart(6, '0')}\0`, 148, 'latin1');
+      writeFileSync(join(folder, 'size.tar'), bytes);
+      await expect(open('tar://size.tar')).rejects.toThrow(DataError);
+    }
     await shard('texts.tar', ['a.txt']);
     await expect(open('tar://texts.tar')).rejects.toThrow(/should hold images/);
   });
@@ -233,6 +245,15 @@ describe('parquet', () => {
     );
     put('no.parquet');
     await expect(open('parquet://no.parquet')).rejects.toThrow(/should be a parquet file/);
+  });
+
+  it('refuses damaged files by name', async () => {
+    const bytes = readFileSync(fixture);
+    bytes.fill(0xff, 4, 300);
+    writeFileSync(join(folder, 'damaged.parquet'), bytes);
+    const dataset = await open('parquet://damaged.parquet');
+    await expect(decodeImage(dataset.item(0).image)).rejects.toThrow(/damaged\.parquet is damaged in rows 0 to/);
+    await expect(decodeImage(dataset.item(0).image)).rejects.toThrow(DataError);
   });
 });
 
