@@ -50,7 +50,7 @@ export async function decodeRgb(bytes: Uint8Array): Promise<Raster> {
     } catch (cause) {
       const reason = lastLine(cause);
       if (reason !== UNKNOWN) throw new DataError(reason, { cause });
-      if (tries === 2) throw new DataError('it is damaged', { cause });
+      if (tries === 5) throw new DataError('it is damaged', { cause });
     }
   }
 }
