@@ -33,6 +33,8 @@ export interface ForwardOptions {
   readonly visible?: Tensor;
   /** Generator of the dropped paths while training; absent, nothing is dropped. */
   readonly dropPath?: Generator;
+  /** Tokens that go through the blocks behind those of the image. */
+  readonly extra?: Encoded;
   /** Blocks whose raw output (B, T, D) is kept, counted from 0. */
   readonly blocks?: readonly number[];
 }
@@ -113,7 +115,7 @@ export class VisionTransformer extends Module implements ImageEncoder {
   forward(patches: Patches, options: ForwardOptions = {}): EncodedBlocks {
     return scope(() => {
       const blocks = new Map<number, Tensor>();
-      const { tokens_BTD, coordinates_BT2 } = this.#embed(patches, options.visible);
+      const { tokens_BTD, coordinates_BT2 } = joined(this.#embed(patches, options.visible), options.extra);
       const inputs = { coordinates_BN2: coordinates_BT2, bias_1ANM: this.#attentionBias(patches, options.visible) };
       const { outputBlock = this.depth - 1 } = this.options;
       let x_BTD = tokens_BTD;
@@ -220,4 +222,13 @@ export class VisionTransformer extends Module implements ImageEncoder {
     if (visible) throw new ShapeError('Expected whole images for an encoder with relative positions, received a part.');
     return this.positions.forward(rows, columns, this.options.classToken);
   }
+}
+
+function joined(tokens: Encoded, extra: Encoded | undefined): Encoded {
+  if (extra === undefined) return tokens;
+  const both = (a?: Tensor, b?: Tensor) => a && b && ops.cat([a, b], 1);
+  return {
+    tokens_BTD: ops.cat([tokens.tokens_BTD, extra.tokens_BTD], 1),
+    coordinates_BT2: both(tokens.coordinates_BT2, extra.coordinates_BT2),
+  };
 }

@@ -400,6 +400,11 @@ export function layerNorm(input: Tensor, normalizedShape: readonly number[], wei
   return new Tensor(call('aten::layer_norm', input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as number);
 }
 
+/** `aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor` */
+export function smoothL1Loss(self: Tensor, target: Tensor, reduction?: number, beta?: number): Tensor {
+  return new Tensor(call('aten::smooth_l1_loss', self.handle, target.handle, reduction, beta) as number);
+}
+
 /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
 export function batchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor {
   return new Tensor(call('aten::batch_norm', input.handle, weight?.handle, bias?.handle, runningMean?.handle, runningVar?.handle, training, momentum, eps, cudnnEnabled) as number);

@@ -73,12 +73,15 @@ interface Written {
 
 async function convertCapi(
   encoder: EncoderPredictorOptions,
-  part: ReadonlyMap<string, Tensor>,
+  whole: ReadonlyMap<string, Tensor>,
   output: string,
   layout: string | undefined,
 ): Promise<Written> {
   if (layout !== undefined && layout !== 'capi')
     throw new UsageError(`Expected the layout capi for a CAPI encoder, received ${layout}.`);
+  const hasMlp = [...whole.keys()].some((name) => name.startsWith('head.layers.'));
+  // The published layout has no place for a head of several layers, and its encoder needs none.
+  const part = hasMlp ? new Map([...whole].filter(([name]) => !name.startsWith('head.'))) : whole;
   checkCapiState(part, encoder);
   if (extname(output) === '') await writeRun(output, part, encoder);
   else {

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Masking } from '../../masks/masked-batch.js';
-import type { EncoderPredictorOptions } from '../../models/encoder-predictor.js';
+import { capiVit, type EncoderPredictorOptions } from '../../models/encoder-predictor.js';
 import { networkPresets, networkSizes } from '../../models/presets.js';
+import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { trainSection } from '../../train/train-config.js';
+import type { CapiNetworkOptions } from './capi-network.js';
 
 const fraction = z.number().min(0).max(1);
 const positive = z.number().positive();
@@ -21,8 +23,18 @@ const modelSection = z
         width: count.optional().describe('Width of the predictor; the encoder’s unless given.'),
         depth: count.optional().describe('Blocks of the predictor; the preset’s unless given.'),
         heads: count.optional().describe('Heads of the predictor; the encoder’s unless given.'),
+        kind: z
+          .enum(['cross', 'self', 'fused'])
+          .default('cross')
+          .describe(
+            'Mask tokens attend to the encoder’s tokens (as published), to each other too, or go through the encoder itself.',
+          ),
       })
       .prefault({}),
+    positions: z
+      .enum(['rope', 'learned'])
+      .default('rope')
+      .describe('Rotary positions as published, or a trained vector for every patch.'),
     registers: z.int().nonnegative().multipleOf(4).default(16).describe('Extra tokens.'),
     registerCoordinates: z.enum(['edge', 'zeros']).default('edge').describe('Where registers lie.'),
     scaleRegistersToVisible: z.boolean().default(true).describe('Shrink the registers’ square to the visible patches.'),
@@ -83,6 +95,23 @@ export const capiRecipe = z.strictObject({
         .enum(['positionwise', 'pooled'])
         .default('positionwise')
         .describe('Balance each position, or all tokens.'),
+      loss: z
+        .enum(['clustering', 'ibot', 'i-jepa'])
+        .default('clustering')
+        .describe(
+          'What is predicted: clusters of the teacher’s features, the output of the teacher’s head, or the features themselves.',
+        ),
+      head: z
+        .enum(['linear', 'mlp'])
+        .default('linear')
+        .describe('The student’s head; with mlp, layers come before it.'),
+      mlp: z
+        .strictObject({
+          hidden: count.default(2048).describe('Channels of its two inner layers.'),
+          bottleneck: count.default(256).describe('Channels of its output.'),
+        })
+        .prefault({})
+        .describe('Layers of the head mlp.'),
       lr: positive.default(5e-4).describe('Peak learning rate of the prototypes.'),
       weightDecay: z.number().nonnegative().default(0.01).describe('Weight decay of the prototypes.'),
     })
@@ -121,7 +150,7 @@ export type CapiConfig = z.output<typeof capiRecipe>;
  * @throws {ConfigError} sizes are missing, or do not fit each other; all problems are listed.
  */
 export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
-  const { model, data } = config;
+  const { model, capi } = config;
   const preset = model.preset && networkSizes[model.preset];
   const problems: string[] = [];
   const need = (key: string, value: number | undefined): number => {
@@ -131,7 +160,8 @@ export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
   const width = need('width', model.width ?? preset?.width);
   const depth = need('depth', model.depth ?? preset?.depth);
   const heads = need('heads', model.heads ?? preset?.heads);
-  const predictorDepth = need('predictor.depth', model.predictor.depth ?? preset?.predictorDepth);
+  const fused = model.predictor.kind === 'fused';
+  const predictorDepth = fused ? 0 : need('predictor.depth', model.predictor.depth ?? preset?.predictorDepth);
   const predictorWidth = model.predictor.width ?? width;
   const predictorHeads = model.predictor.heads ?? heads;
   const fit = (key: string, w: number, h: number) => {
@@ -139,24 +169,17 @@ export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
   };
   fit('model.width', width, heads);
   fit('model.predictor.width', predictorWidth, predictorHeads);
-  if (data.imageSize % model.patchSize !== 0) {
-    const near = Math.max(1, Math.round(data.imageSize / model.patchSize)) * model.patchSize;
+  if (fused)
+    for (const key of ['width', 'depth', 'heads'] as const) {
+      if (model.predictor[key] !== undefined)
+        problems.push(`model.predictor.${key}: expected none, as the predictor is fused with the encoder`);
+    }
+  if (capi.loss !== 'clustering' && predictorWidth !== width) {
     problems.push(
-      `data.imageSize: expected a multiple of model.patchSize ${model.patchSize}, received ${data.imageSize}; the nearest is ${near}`,
+      `model.predictor.width: expected the encoder’s ${width}, whose features ${capi.loss} predicts, received ${predictorWidth}`,
     );
   }
-  if (config.optim.warmupSteps > config.optim.steps) {
-    problems.push(
-      `optim.warmupSteps: expected at most optim.steps ${config.optim.steps}, received ${config.optim.warmupSteps}`,
-    );
-  }
-  if (config.optim.batchSize % config.optim.accumulate !== 0) {
-    problems.push(
-      `optim.accumulate: expected a divisor of optim.batchSize ${config.optim.batchSize}, received ${config.optim.accumulate}`,
-    );
-  }
-  if (data.cropScale[0] > data.cropScale[1])
-    problems.push(`data.cropScale: expected the smaller share first, received [${data.cropScale}]`);
+  problems.push(...otherProblems(config));
   if (problems.length > 0) {
     throw new ConfigError(`The recipe does not fit together:\n  ${problems.join('\n  ')}`, {
       hint: 'Change these values in the recipe or on the command line.',
@@ -187,6 +210,54 @@ export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
       rope,
     },
   };
+}
+
+/** What does not fit together beside the sizes of the network. */
+function otherProblems({ model, data, capi, optim }: CapiConfig): string[] {
+  const problems: string[] = [];
+  if (data.imageSize % model.patchSize !== 0) {
+    const near = Math.max(1, Math.round(data.imageSize / model.patchSize)) * model.patchSize;
+    problems.push(
+      `data.imageSize: expected a multiple of model.patchSize ${model.patchSize}, received ${data.imageSize}; the nearest is ${near}`,
+    );
+  }
+  if (optim.warmupSteps > optim.steps) {
+    problems.push(`optim.warmupSteps: expected at most optim.steps ${optim.steps}, received ${optim.warmupSteps}`);
+  }
+  if (optim.batchSize % optim.accumulate !== 0) {
+    problems.push(
+      `optim.accumulate: expected a divisor of optim.batchSize ${optim.batchSize}, received ${optim.accumulate}`,
+    );
+  }
+  if (data.cropScale[0] > data.cropScale[1])
+    problems.push(`data.cropScale: expected the smaller share first, received [${data.cropScale}]`);
+  if (capi.loss === 'i-jepa' && capi.head === 'mlp')
+    problems.push('capi.head: expected linear, as the loss i-jepa has no head, received mlp');
+  return problems;
+}
+
+/**
+ * The network that a recipe asks for.
+ * @throws {ConfigError} as {@link networkOptions}.
+ */
+export function capiNetwork(config: CapiConfig): CapiNetworkOptions {
+  const network = networkOptions(config);
+  const { model, capi, data } = config;
+  const { kind } = model.predictor;
+  const width = network.predictor.width;
+  const mlp = capi.head === 'mlp' ? capi.mlp : undefined;
+  const head = capi.loss === 'i-jepa' ? undefined : { width, prototypes: capi.prototypes, mlp };
+  if (kind === 'cross' && model.positions === 'rope') return { kind: 'published', network, head };
+  const side = data.imageSize / model.patchSize;
+  const learned = { rows: side, columns: side };
+  const rotary = capiVit(network.encoder);
+  const encoder: VitOptions =
+    model.positions === 'learned'
+      ? { ...rotary, positions: { kind: 'table', ...learned, learned: true, antialias: true, offset: 0 } }
+      : rotary;
+  if (kind === 'fused') return { kind: 'fused', encoder, head };
+  const positions = model.positions === 'learned' ? { learned } : { rope: model.rope };
+  return { kind: 'split', encoder, predictor: { ...network.predictor, kind, positions }, head };
 }
 
 /** How a recipe masks. */

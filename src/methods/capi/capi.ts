@@ -5,43 +5,28 @@ import type { ProcessGroup } from '../../distributed/process-group.js';
 import { featureSpread } from '../../features/feature-spread.js';
 import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
 import type { EncoderDescription } from '../../models/encoder.js';
-import { EncoderPredictor } from '../../models/encoder-predictor.js';
 import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
-import { Module } from '../../nn/module.js';
 import { AdamW } from '../../optim/adamw.js';
 import { copyParameters, updateAverage } from '../../optim/ema.js';
 import { parameterGroups } from '../../optim/parameter-groups.js';
 import { type Schedule, warmupCosine } from '../../optim/schedule.js';
-import { CheckpointError } from '../../support/errors.js';
+import { CheckpointError, invariant } from '../../support/errors.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
-import { type CapiConfig, capiMasks, networkOptions } from './capi-config.js';
+import { type CapiConfig, capiMasks, capiNetwork } from './capi-config.js';
+import { type CapiNetwork, type CapiNetworkOptions, createCapiNetwork } from './capi-network.js';
 import { crossEntropy, meanEntropy } from './cross-entropy.js';
 import { judgeHealth } from './health.js';
-import { OnlineClustering } from './online-clustering.js';
-import { StudentHead } from './student-head.js';
+import { balancedAssignments, OnlineClustering } from './online-clustering.js';
 
 /** Streams of random numbers of a run, kept apart by their first part after the seed. */
 enum Stream {
   Weights = 1,
   DropPath = 2,
   Masks = 3,
-}
-
-/** A network with its head: the student, and its moving average. */
-export class CapiNetwork extends Module {
-  readonly backbone: EncoderPredictor;
-  readonly head: StudentHead;
-
-  constructor(config: CapiConfig, generator: Generator) {
-    super();
-    const options = networkOptions(config);
-    this.backbone = new EncoderPredictor(options, generator);
-    this.head = new StudentHead(options.predictor.width, config.capi.prototypes, generator);
-  }
 }
 
 /** Images with what the student sees of them and what it predicts. */
@@ -63,9 +48,10 @@ export class Capi implements Method<CapiBatch> {
   readonly student: CapiNetwork;
   /** The moving average of the student; its backbone makes the targets. */
   readonly teacher: CapiNetwork;
-  readonly clustering: OnlineClustering;
-  readonly optimizers: { readonly student: ScheduledOptimizer; readonly clustering: ScheduledOptimizer };
+  readonly optimizers: { readonly student: ScheduledOptimizer; readonly clustering?: ScheduledOptimizer };
   readonly #config: CapiConfig;
+  readonly #network: CapiNetworkOptions;
+  readonly #clustering: OnlineClustering | undefined;
   readonly #momentum: Schedule;
   readonly #dropPath: Generator;
   readonly #device: string;
@@ -83,12 +69,14 @@ export class Capi implements Method<CapiBatch> {
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#dropPath = new Generator(seedFrom(config.seed, Stream.DropPath, rank), this.#device);
     const place = { dtype: optim.precision, device: this.#device };
-    this.student = new CapiNetwork(config, weights).to(place);
-    this.teacher = new CapiNetwork(config, weights).to(place);
+    this.#network = capiNetwork(config);
+    this.student = createCapiNetwork(this.#network, weights).to(place);
+    this.teacher = createCapiNetwork(this.#network, weights).to(place);
     copyParameters(this.teacher, this.student);
     this.teacher.trainable = false;
     const { width } = this.student.backbone;
-    this.clustering = new OnlineClustering({ ...capi, width }, weights).to(place);
+    this.#clustering =
+      capi.loss === 'clustering' ? new OnlineClustering({ ...capi, width }, weights).to(place) : undefined;
 
     const { steps, warmupSteps, truncateCosine: truncate } = optim;
     const cosine = (base: number, start = 0, final = 0) =>
@@ -99,17 +87,30 @@ export class Capi implements Method<CapiBatch> {
     // Frozen frequencies need no gradient either.
     for (const group of groups)
       if (group.lrMultiplier === 0) for (const [, parameter] of group.parameters) parameter.requiresGrad = false;
+    const student = { optimizer: new AdamW(groups, { betas }), lr: cosine(optim.lr) };
+    if (this.#clustering === undefined) {
+      this.optimizers = { student };
+      return;
+    }
     const prototypes = [
-      { parameters: [...this.clustering.parameters()], lrMultiplier: 1, weightDecay: capi.weightDecay },
+      { parameters: [...this.#clustering.parameters()], lrMultiplier: 1, weightDecay: capi.weightDecay },
     ];
     this.optimizers = {
-      student: { optimizer: new AdamW(groups, { betas }), lr: cosine(optim.lr) },
+      student,
       clustering: { optimizer: new AdamW(prototypes, { betas }), lr: cosine(capi.lr) },
     };
   }
 
+  /** The teacher's prototypes; other losses than that of clustering have none. */
+  get clustering(): OnlineClustering {
+    invariant(this.#clustering !== undefined, 'the loss has no clusters');
+    return this.#clustering;
+  }
+
   get encoderDescription(): EncoderDescription {
-    return { kind: 'encoder-predictor', ...networkOptions(this.#config) };
+    return this.#network.kind === 'published'
+      ? { kind: 'encoder-predictor', ...this.#network.network }
+      : { kind: 'vit', ...this.#network.encoder };
   }
 
   get encoders() {
@@ -148,42 +149,53 @@ export class Capi implements Method<CapiBatch> {
     return scope(() => {
       const patches = patchify(batch.images_B3YX, this.student.backbone.patchSize);
       const teacher = this.#teach(patches, batch.predict, context);
-      const student = this.#learn(patches, batch, teacher.targets_SK, context);
-      return { losses: { student, clustering: teacher.clustering }, metrics: teacher.metrics };
+      const student = this.#learn(patches, batch, teacher.targets, context);
+      return { losses: { student, ...teacher.losses }, metrics: teacher.metrics };
     });
   }
 
-  /** Targets at the predicted patches, and the clustering loss with its gradients. */
-  #teach(patches: Patches, predict: Tensor, context: StepContext) {
+  /** Targets at the predicted patches, one a row, and the clustering loss with its gradients where there is one. */
+  #teach(patches: Patches, predict: Tensor, context: StepContext): Teaching {
     return scope(() => {
-      const features_PBD = noGrad(() => scope(() => ops.transpose(this.teacher.backbone.encodePatches(patches), 0, 1)));
-      const { assignments_NBK, loss } = this.clustering.forward(features_PBD, this.#group);
+      const features_PBD = noGrad(() => scope(() => ops.transpose(this.teacher.encodePatches(patches), 0, 1)));
+      const spread = () => (context.measure ? { featureSpread: featureSpread(features_PBD) } : {});
+      if (this.#config.capi.loss === 'i-jepa') {
+        const normed_PBD = ops.layerNorm(features_PBD, [features_PBD.size(-1)], null, null, 1e-5);
+        return { targets: atPatches(normed_PBD, predict), losses: {}, metrics: spread() };
+      }
+      const { assignments_NBK, losses } = this.#assign(features_PBD, context);
+      const targets = atPatches(assignments_NBK, predict);
+      if (!context.measure) return { targets, losses, metrics: {} };
+      const metrics = {
+        targetEntropy: meanEntropy(targets),
+        prototypesInUse: prototypesInUse(assignments_NBK),
+        ...spread(),
+      };
+      return { targets, losses, metrics };
+    });
+  }
+
+  /** Balanced assignments of the teacher's features, to clusters or by its head. */
+  #assign(features_PBD: Tensor, context: StepContext) {
+    return scope(() => {
+      if (this.#clustering === undefined) {
+        const logits_PBK = noGrad(() => this.teacher.head!.forward(features_PBD));
+        return { assignments_NBK: balancedAssignments(logits_PBK, this.#config.capi, this.#group), losses: {} };
+      }
+      const { assignments_NBK, loss } = this.#clustering.forward(features_PBD, this.#group);
       context.backward(loss);
-      return noGrad(() => {
-        const assignments_BPK = ops.transpose(assignments_NBK, 0, 1);
-        const targets_SK = ops.indexSelect(ops.flatten(assignments_BPK, 0, 1), 0, predict);
-        const clustering = ops.detach(loss);
-        if (!context.measure) return { targets_SK, clustering, metrics: {} };
-        const metrics = {
-          targetEntropy: meanEntropy(targets_SK),
-          prototypesInUse: prototypesInUse(assignments_NBK),
-          featureSpread: featureSpread(features_PBD),
-        };
-        return { targets_SK, clustering, metrics };
-      });
+      return { assignments_NBK, losses: { clustering: ops.detach(loss) } };
     });
   }
 
   /** The student's loss with its gradients. */
-  #learn(patches: Patches, batch: CapiBatch, targets_SK: Tensor, context: StepContext): Tensor {
+  #learn(patches: Patches, batch: CapiBatch, targets: Tensor, context: StepContext): Tensor {
     return scope(() => {
       const options = { visible: batch.visible, dropPath: this.#dropPath };
-      const predicted_SD = this.student.backbone.predictMasked(patches, batch.predict, options);
-      const loss = crossEntropy(
-        this.student.head.forward(predicted_SD),
-        targets_SK,
-        this.#config.capi.studentTemperature,
-      );
+      const predicted_SD = this.student.predictMasked(patches, batch.predict, options);
+      const loss = this.student.head
+        ? crossEntropy(this.student.head.forward(predicted_SD), targets, this.#config.capi.studentTemperature)
+        : ops.smoothL1Loss(predicted_SD, targets);
       context.backward(loss);
       return ops.detach(loss);
     });
@@ -205,7 +217,7 @@ export class Capi implements Method<CapiBatch> {
     return new Map<string, ReadonlyMap<string, Tensor>>([
       ['student', this.student.state()],
       ['teacher', this.teacher.state()],
-      ['clustering', this.clustering.state()],
+      ...(this.#clustering ? ([['clustering', this.#clustering.state()]] as const) : []),
       ['generators', new Map([['dropPath', this.#dropPath.state()]])],
     ]);
   }
@@ -219,7 +231,7 @@ export class Capi implements Method<CapiBatch> {
     };
     this.student.load(part('student'));
     this.teacher.load(part('teacher'));
-    this.clustering.load(part('clustering'));
+    this.#clustering?.load(part('clustering'));
     this.#dropPath.restore(part('generators').get('dropPath')!);
   }
 
@@ -233,13 +245,25 @@ export class Capi implements Method<CapiBatch> {
     this.student.load(whole(this.student, given));
     this.teacher.load(whole(this.teacher, weights.get('teacher') ?? given));
     const clustering = weights.get('clustering');
-    if (clustering) this.clustering.load(clustering);
+    if (clustering) this.#clustering?.load(clustering);
   }
 
   dispose(): void {
-    for (const owned of [this.student, this.teacher, this.clustering, this.#dropPath]) owned.dispose();
+    for (const owned of [this.student, this.teacher, this.#clustering, this.#dropPath]) owned?.dispose();
     for (const { optimizer } of Object.values(this.optimizers)) optimizer.dispose();
   }
+}
+
+/** What the teacher asks of the student, and what that cost. */
+interface Teaching {
+  readonly targets: Tensor;
+  readonly losses: Readonly<Record<string, Tensor>>;
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
+/** Rows of values (P, B, …) at absolute indices into the flattened (B·P) patches. */
+function atPatches(values_PBD: Tensor, patches: Tensor): Tensor {
+  return scope(() => noGrad(() => ops.indexSelect(ops.flatten(ops.transpose(values_PBD, 0, 1), 0, 1), 0, patches)));
 }
 
 /** How many prototypes are the most likely one of at least one token. */

@@ -6,9 +6,10 @@ import type { Health } from '../../train/method.js';
  * @param latest `targetEntropy` (nats), `prototypesInUse`, `featureSpread` (0 to 1), `gradientNorm`
  */
 export function judgeHealth(latest: Readonly<Record<string, number>>, prototypes: number): Health {
-  const { targetEntropy = 0, prototypesInUse = 0, featureSpread = 0, gradientNorm = 0 } = latest;
+  const { targetEntropy, prototypesInUse = 0, featureSpread = 0, gradientNorm = 0 } = latest;
   const uniform = Math.log(prototypes);
-  const checks = [
+  // Where features themselves are the targets there are no clusters.
+  const clusters = targetEntropy !== undefined && [
     {
       text: `target entropy ${targetEntropy.toFixed(2)} of at most ${uniform.toFixed(2)}`,
       problem:
@@ -21,6 +22,9 @@ export function judgeHealth(latest: Readonly<Record<string, number>>, prototypes
       problem:
         prototypesInUse < Math.min(16, 0.05 * prototypes) && 'few prototypes are used: the clustering is collapsing',
     },
+  ];
+  const checks = [
+    ...(clusters || []),
     {
       text: `feature spread ${featureSpread.toFixed(2)}`,
       problem: featureSpread < 0.05 && 'features are almost the same everywhere: the encoder is collapsing',

@@ -8,17 +8,21 @@ import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import { crossEntropy } from './cross-entropy.js';
 import { sinkhornKnopp } from './sinkhorn-knopp.js';
 
-export interface OnlineClusteringOptions {
-  readonly width: number;
-  readonly prototypes: number;
+/** How logits become balanced assignments. */
+export interface BalanceOptions {
   /** Temperature of the assignments. Published: 0.06. */
   readonly targetTemperature: number;
-  /** Temperature of the clustering loss. Published: 0.12. */
-  readonly predictionTemperature: number;
   /** Rounds of Sinkhorn-Knopp. Published: 3. */
   readonly iterations: number;
   /** Balance every position by itself, or all tokens together. Published: positionwise. */
   readonly balance: 'positionwise' | 'pooled';
+}
+
+export interface OnlineClusteringOptions extends BalanceOptions {
+  readonly width: number;
+  readonly prototypes: number;
+  /** Temperature of the clustering loss. Published: 0.12. */
+  readonly predictionTemperature: number;
 }
 
 class PrototypeLayer extends Module {
@@ -50,22 +54,29 @@ export class OnlineClustering extends Module {
    */
   forward(features_NBD: Tensor, group?: ProcessGroup): { assignments_NBK: Tensor; loss: Tensor } {
     return scope(() => {
-      const { targetTemperature, predictionTemperature, iterations, balance } = this.options;
       const unit_NBD = ops.div(features_NBD, ops.clampMin(ops.norm(features_NBD, 2, [-1], true), 1e-7));
       const logits_NBK = ops.linear(unit_NBD, this.layer.weight, this.layer.bias);
-      const assignments_NBK = noGrad(() => {
-        const scores_NBK = ops.div(ops.detach(logits_NBK), targetTemperature);
-        if (balance === 'positionwise') return sinkhornKnopp(scores_NBK, iterations, group);
-        const [positions, batch] = scores_NBK.shape as [number, number, number];
-        const pooled = sinkhornKnopp(ops.flatten(scores_NBK, 0, 1), iterations, group);
-        return ops.unflatten(pooled, 0, [positions, batch]);
-      });
+      const assignments_NBK = balancedAssignments(logits_NBK, this.options, group);
       const loss = crossEntropy(
         ops.flatten(logits_NBK, 0, 1),
         ops.flatten(assignments_NBK, 0, 1),
-        predictionTemperature,
+        this.options.predictionTemperature,
       );
       return { assignments_NBK, loss };
     });
   }
+}
+
+/** Sinkhorn-Knopp's assignments (N, B, K) of logits, without a gradient. */
+export function balancedAssignments(logits_NBK: Tensor, options: BalanceOptions, group?: ProcessGroup): Tensor {
+  const { targetTemperature, iterations, balance } = options;
+  return scope(() =>
+    noGrad(() => {
+      const scores_NBK = ops.div(ops.detach(logits_NBK), targetTemperature);
+      if (balance === 'positionwise') return sinkhornKnopp(scores_NBK, iterations, group);
+      const [positions, batch] = scores_NBK.shape as [number, number, number];
+      const pooled = sinkhornKnopp(ops.flatten(scores_NBK, 0, 1), iterations, group);
+      return ops.unflatten(pooled, 0, [positions, batch]);
+    }),
+  );
 }

@@ -1,5 +1,6 @@
-// S samples · D width · K prototypes
+// D width · K prototypes
 import { ones, truncatedNormal } from '../../nn/init.js';
+import { Linear } from '../../nn/linear.js';
 import { Module, type Parameter } from '../../nn/module.js';
 import type { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
@@ -16,28 +17,46 @@ class WeightNormLinear extends Module {
     this.weightV = truncatedNormal([outputs, inputs], 0.02, generator);
   }
 
-  forward(x_SD: Tensor): Tensor {
+  forward(x: Tensor): Tensor {
     return scope(() => {
       const length_K1 = ops.add(ops.norm(this.weightV, 2, [-1], true), 1e-8);
-      return ops.linear(x_SD, ops.mul(this.weightV, ops.div(this.weightG, length_K1)));
+      return ops.linear(x, ops.mul(this.weightV, ops.div(this.weightG, length_K1)));
     });
   }
 }
 
-/** The student's head: cosines to K directions, scaled by their trained lengths. Source: CAPI model.py `L2NormLinear`. */
+/** Sizes of a head. */
+export interface HeadOptions {
+  readonly width: number;
+  readonly prototypes: number;
+  /** Layers before the cosines, as iBOT has them; none as CAPI was published. */
+  readonly mlp?: { readonly hidden: number; readonly bottleneck: number } | undefined;
+}
+
+/**
+ * The student's head: cosines to K directions, scaled by their trained lengths. Source: CAPI model.py `L2NormLinear`; with
+ * an MLP before it, DINO vision_transformer.py `DINOHead` (three layers, GELU between them).
+ */
 export class StudentHead extends Module {
+  readonly layers: Linear[];
   readonly lastLayer: WeightNormLinear;
 
-  constructor(width: number, prototypes: number, generator: Generator) {
+  constructor({ width, prototypes, mlp }: HeadOptions, generator: Generator) {
     super();
-    this.lastLayer = new WeightNormLinear(width, prototypes, generator);
+    const widths = mlp ? [width, mlp.hidden, mlp.hidden, mlp.bottleneck] : [width];
+    this.layers = widths
+      .slice(1)
+      .map((outputs, index) => new Linear(widths[index]!, outputs, { bias: true, generator }));
+    this.lastLayer = new WeightNormLinear(widths.at(-1)!, prototypes, generator);
   }
 
-  /** Logits (S, K) of predictor outputs (S, D). */
-  forward(x_SD: Tensor): Tensor {
+  /** Logits (…, K) of features (…, D). */
+  forward(x: Tensor): Tensor {
     return scope(() => {
-      const unit_SD = ops.div(x_SD, ops.clampMin(ops.norm(x_SD, 2, [-1], true), 1e-12));
-      return this.lastLayer.forward(unit_SD);
+      let inner = x;
+      for (const [index, layer] of this.layers.entries()) inner = layer.forward(index > 0 ? ops.gelu(inner) : inner);
+      const unit = ops.div(inner, ops.clampMin(ops.norm(inner, 2, [-1], true), 1e-12));
+      return this.lastLayer.forward(unit);
     });
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -12,9 +12,11 @@ import { loadWeights } from '../../../src/models/load-weights.js';
 import { openWeightsFile, withoutPrefixes } from '../../../src/models/published/weights-file.js';
 import { readTorchFile } from '../../../src/models/torch-file/read-torch-file.js';
 import { flattenState } from '../../../src/models/torch-file/torch-value.js';
+import { RunFolder } from '../../../src/runs/run-folder.js';
 import { UsageError } from '../../../src/support/errors.js';
 import { readSafetensors } from '../../../src/tensor/safetensors.js';
 import { scope, Tensor } from '../../../src/tensor/tensor.js';
+import { saveCheckpoint } from '../../../src/train/checkpoint.js';
 import { expectClose, goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
@@ -71,7 +73,7 @@ it('makes a run that is loaded, and that a run of its own recipe starts from', a
   expect({ kind: 'encoder-predictor', ...networkOptions(config) }).toEqual(weights.encoder);
   const capi = new Capi(config);
   capi.warmStart(weights.parts);
-  expect(capi.student.head.lastLayer.weightV.data()).toEqual(
+  expect(capi.student.head!.lastLayer.weightV.data()).toEqual(
     golden.get('init.student.head.last_layer.weight_v')!.data(),
   );
   capi.dispose();
@@ -158,4 +160,25 @@ it('refuses a layout that cannot hold the encoder, and a run folder for one that
     convert({ input: published, output: `${output}.pth`, weights: 'teacher', layout: 'mae' }),
   ).rejects.toThrow('layout capi');
   expect(existsSync(`${output}.pth`)).toBe(false);
+});
+
+it('writes the encoder of a run whose head the published layout cannot hold, without the head', async () => {
+  const folder = temporaryFolder();
+  const model = { width: 16, depth: 1, heads: 2, patchSize: 8, registers: 4, predictor: { depth: 1 } };
+  const capi = { prototypes: 8, head: 'mlp', mlp: { hidden: 8, bottleneck: 4 } };
+  const method = new Capi(capiRecipe.parse({ method: 'capi', model, data: { imageSize: 16 }, capi }));
+  const run = RunFolder.create(join(folder, 'run'));
+  await saveCheckpoint(run, method, { step: 0, samples: 0, data: 'none', machine: {} });
+  writeFileSync(run.config, 'method: capi\n');
+  const file = join(folder, 'a.pth');
+  expect((await convert({ input: run.path, output: file, weights: 'student' })).json).toMatchObject({ layout: 'capi' });
+  const [ours, theirs] = [await loadEncoder(run.path, { weights: 'student' }), await loadEncoder(file)];
+  scope(() => {
+    const image = Tensor.from(
+      Float32Array.from({ length: 3 * 256 }, (_, i) => Math.sin(i)),
+      [1, 3, 16, 16],
+    );
+    expectClose(theirs.embed(image).global_BD, ours.embed(image).global_BD, 0);
+  });
+  for (const each of [ours, theirs, method]) each.dispose();
 });

@@ -15,6 +15,7 @@ import { writeSafetensors } from '../../../src/tensor/safetensors.js';
 import { liveTensors, scope, Tensor } from '../../../src/tensor/tensor.js';
 import { saveCheckpoint } from '../../../src/train/checkpoint.js';
 import { expectClose, goldenJson, goldensFolder, goldenTensors } from '../../support/goldens.js';
+import { publishedParts } from '../../support/published-network.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const published = join(goldensFolder, 'capi_tiny.pth');
@@ -119,7 +120,7 @@ describe('a published file', () => {
     const data = { imageSize: 4 * encoder.patchSize };
     const capi = new Capi(capiRecipe.parse({ method: 'capi', model, data, capi: { prototypes: golden.num_clusters } }));
     capi.warmStart(weights.parts);
-    for (const part of [capi.student, capi.teacher]) {
+    for (const part of [publishedParts(capi.student), publishedParts(capi.teacher)]) {
       expect(part.head.lastLayer.weightV.data()).toEqual(tensors.get('init.student.head.last_layer.weight_v')!.data());
       expect(part.backbone.encoder.registers!.data()).toEqual(tensors.get('init.student.backbone.registers')!.data());
     }
