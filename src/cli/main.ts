@@ -6,6 +6,7 @@ import { register as doctor } from './commands/doctor.js';
 import { register as evaluate } from './commands/eval.js';
 import { register as exportModel } from './commands/export.js';
 import { register as features } from './commands/features.js';
+import { register as finetune } from './commands/finetune.js';
 import { register as pretrain } from './commands/pretrain.js';
 import { register as quickstart } from './commands/quickstart.js';
 import { register as refine } from './commands/refine.js';
@@ -19,6 +20,7 @@ const commands = [
   quickstart,
   pretrain,
   refine,
+  finetune,
   evaluate,
   features,
   visualise,

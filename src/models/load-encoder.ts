@@ -29,7 +29,7 @@ export interface LoadEncoderOptions {
  */
 export async function loadEncoder(model: string, options: LoadEncoderOptions = {}): Promise<ImageEncoder> {
   const { weights: which = 'teacher', device = 'cpu' } = options;
-  if (model.startsWith(RANDOM)) return build(await untrainedOptions(model.slice(RANDOM.length)), undefined, device);
+  if (isUntrained(model)) return build(await untrainedEncoder(model), undefined, device);
   using weights = await loadWeights(model, [which]);
   return build(weights.encoder, backboneOf(weights.parts.get(which)!), device);
 }
@@ -57,7 +57,14 @@ function backboneOf(part: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   throw new CheckpointError(`Expected weights below "${BACKBONE}", found ${[...part.keys()].slice(0, 3).join(', ')}.`);
 }
 
-async function untrainedOptions(text: string): Promise<KnownEncoder> {
+/** Whether `model` names an untrained encoder. */
+export function isUntrained(model: string): boolean {
+  return model.startsWith(RANDOM);
+}
+
+/** How the untrained encoder `random:…` is built. @throws {UsageError | CheckpointError} as {@link loadEncoder}. */
+export async function untrainedEncoder(model: string): Promise<KnownEncoder> {
+  const text = model.slice(RANDOM.length);
   const [, name = '', patch] = /^(.*?)(?::([^:/]*))?$/.exec(text)!;
   const preset = networkPresets.find((known) => known === name);
   if (preset !== undefined) return presetOptions(preset, patchSizeOf(patch));

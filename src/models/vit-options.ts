@@ -89,7 +89,7 @@ export const vitOptionsSchema = z
     dropPath: z
       .strictObject({
         rate: z.number().min(0).lt(1),
-        kind: z.enum(['efficient', 'naive']),
+        kind: z.enum(['efficient', 'naive', 'refiner']),
         ramp: z
           .boolean()
           .default(false)

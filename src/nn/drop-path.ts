@@ -8,10 +8,14 @@ export interface DropPathOptions {
   readonly rate: number;
   /**
    * `efficient` computes the branch for ⌊B·(1-rate)⌋ samples (at least one) and scales by B over that number;
-   * `naive` computes it for all, drops each with probability `rate` and scales by 1/(1-rate).
+   * `naive` computes it for all, drops each with probability `rate` and scales by 1/(1-rate). `refiner` is `efficient`, but
+   * `naive` where the batch is so small that rounding would leave out more than the rate and a hundredth.
    */
-  readonly kind: 'efficient' | 'naive';
+  readonly kind: 'efficient' | 'naive' | 'refiner';
 }
+
+/** Share of a batch that `refiner` may drop too many. */
+const ROUNDED_OFF = 0.01;
 
 /** Picks rows of the batch: an identity where all rows stay. */
 export type SelectRows = (tensor: Tensor) => Tensor;
@@ -21,7 +25,7 @@ export type SelectRows = (tensor: Tensor) => Tensor;
  * @param branch gets the tokens, and a function that picks the same samples from anything else it uses
  * @param generator present while training; absent, nothing is dropped
  *
- * Source: CAPI model.py `EfficientResidual`, `NaiveResidual`.
+ * Source: CAPI model.py `EfficientResidual`, `NaiveResidual`; MIM-Refiner, kappamodules `DropPath`.
  */
 export function residual(
   x_BND: Tensor,
@@ -37,7 +41,8 @@ export function residual(
       );
     const batch = x_BND.size(0);
     const keep = 1 - options.rate;
-    if (options.kind === 'naive') {
+    const kept = Math.max(Math.floor(batch * keep), 1);
+    if (options.kind === 'naive' || (options.kind === 'refiner' && keep - kept / batch > ROUNDED_OFF)) {
       const mask_B11 = ops.empty([batch, 1, 1], x_BND.dtype, x_BND.device);
       ops.bernoulli_(mask_B11, keep, generator);
       return ops.add(
@@ -51,7 +56,6 @@ export function residual(
         ),
       );
     }
-    const kept = Math.max(Math.floor(batch * keep), 1);
     const rows_S = ops.narrow(ops.randperm(batch, generator, 'int64', x_BND.device), 0, 0, kept);
     // Coordinates shared by the whole batch (first axis 1) are the same for every sample.
     const select: SelectRows = (tensor) => (tensor.size(0) === batch ? ops.indexSelect(tensor, 0, rows_S) : tensor);

@@ -4,6 +4,9 @@ import type { ProcessGroup } from '../distributed/process-group.js';
 import type { Masking } from '../masks/masked-batch.js';
 import { Capi } from '../methods/capi/capi.js';
 import { type CapiConfig, capiMasks, capiRecipe, networkOptions } from '../methods/capi/capi-config.js';
+import { checkFinetune } from '../methods/finetune/check-finetune.js';
+import { Finetune, finetuneSteps } from '../methods/finetune/finetune.js';
+import { type FinetuneConfig, finetuneRecipe } from '../methods/finetune/finetune-config.js';
 import { Mae } from '../methods/mae/mae.js';
 import { type MaeConfig, maeMasks, maeNetworks, maeRecipe } from '../methods/mae/mae-config.js';
 import { checkRefiner } from '../methods/mim-refiner/check-recipe.js';
@@ -49,7 +52,8 @@ export interface MethodOptions {
 
 interface EntryCore<Config extends RecipeCore> {
   readonly schema: z.ZodType<Config>;
-  readonly plan: (config: Config) => RunPlan;
+  /** @param images of the data set */
+  readonly plan: (config: Config, images: number) => RunPlan;
 }
 
 /** A method that trains an encoder of its own making. */
@@ -70,8 +74,29 @@ export interface RefiningEntry<Config extends RecipeCore = RecipeCore> extends E
   readonly estimate: (config: Config, encoder: KnownEncoder) => CostEstimate;
 }
 
+/** What is trained on, as far as a method that classifies has to know. */
+export interface LabelledData {
+  readonly classes: number;
+  readonly images: number;
+}
+
+/** A method that trains an encoder from elsewhere to classify labelled images. */
+export interface FinetuningEntry {
+  readonly command: 'finetune';
+  readonly schema: z.ZodType<FinetuneConfig>;
+  readonly plan: (config: FinetuneConfig, images: number) => RunPlan;
+  /** @throws {ConfigError} values that do not fit together, the encoder or the data, all at once. */
+  readonly check: (config: FinetuneConfig, encoder: KnownEncoder, images: number) => void;
+  readonly create: (
+    config: FinetuneConfig,
+    options: MethodOptions & LabelledData & { readonly encoder: KnownEncoder },
+  ) => Finetune;
+  /** Steps between two judgements of test images. */
+  readonly judgeEvery: (config: FinetuneConfig, images: number) => number;
+}
+
 /** A training method as recipes name it. */
-export type MethodEntry = PretrainingEntry | RefiningEntry;
+export type MethodEntry = PretrainingEntry | RefiningEntry | FinetuningEntry;
 
 type CropOptions = Pick<CapiConfig['data'], 'imageSize' | 'cropScale' | 'flip'>;
 
@@ -110,10 +135,23 @@ const mimRefiner: RefiningEntry<RefinerConfig> = {
   estimate: (config, encoder) => estimateRefiner(config, transformerOf(encoder)),
 };
 
+const finetune: FinetuningEntry = {
+  command: 'finetune',
+  schema: finetuneRecipe,
+  plan: (config, images) => {
+    const { batchSize, accumulate } = config.optim;
+    return { steps: finetuneSteps(config, images).steps, batchSize, accumulate };
+  },
+  check: (config, encoder, images) => checkFinetune(config, transformerOf(encoder), images),
+  create: (config, options) => new Finetune(config, options),
+  judgeEvery: (config, images) => config.judgeEvery * finetuneSteps(config, images).epoch,
+};
+
 const methods: Readonly<Record<string, MethodEntry>> = {
   capi: capi as unknown as MethodEntry,
   mae: mae as unknown as MethodEntry,
   'mim-refiner': mimRefiner as unknown as MethodEntry,
+  finetune,
 };
 
 /** The method that a recipe names. @throws {ConfigError} it names none that exists. */

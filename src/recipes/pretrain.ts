@@ -8,7 +8,9 @@ import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/spec.js';
 import { engine } from '../engine/addon.js';
 import { requireInstallation } from '../engine/installation.js';
+import type { FinetuneConfig } from '../methods/finetune/finetune-config.js';
 import type { KnownEncoder } from '../models/encoder-kinds.js';
+import { isUntrained, untrainedEncoder } from '../models/load-encoder.js';
 import { loadWeights, readEncoderOptions } from '../models/load-weights.js';
 import { EventLog } from '../runs/event-log.js';
 import { RunFolder } from '../runs/run-folder.js';
@@ -20,7 +22,9 @@ import { restoreCheckpoint } from '../train/checkpoint.js';
 import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
 import { type TrainOutcome, train } from '../train/train-loop.js';
+import { ClassifierJudge, type JudgedClassifier, type Judging } from './classifier-judge.js';
 import type { Recipe } from './define-recipe.js';
+import { fitFinetuning } from './fit-finetuning.js';
 import {
   type MethodEntry,
   type MethodOptions,
@@ -40,10 +44,14 @@ export interface PretrainOptions {
   readonly overrides?: readonly string[];
   /** Images: a folder or a data URL; several joined with commas. */
   readonly data: string;
+  /** Labelled images that a classifier is judged on, for `finetune`; none unless given. */
+  readonly test?: string | undefined;
   /** Folder of the run; it must not exist unless resuming. */
   readonly out: string;
-  /** Weights to start from: a run, a checkpoint or a file. */
+  /** Weights to start from: a run, a checkpoint or a file; for `finetune` also `random:` and one of these or a preset. */
   readonly from?: string | undefined;
+  /** Which encoder of a run in `from` is fine-tuned: the average (default) or the student. */
+  readonly weights?: 'student' | 'teacher' | undefined;
   /** `cpu` (default) or `cuda`. */
   readonly device?: string | undefined;
   /** Threads of the engine; all cores by default. */
@@ -64,6 +72,10 @@ export interface PreparedRun {
   /** What the run will cost, where the method says. */
   readonly estimate: CostEstimate | undefined;
   readonly create: (options: MethodOptions) => Method<unknown>;
+  /** How a classifier is judged, where one is trained and there are test images. */
+  readonly judging?: Judging | undefined;
+  /** Class names by id, where a classifier is trained. */
+  readonly classes?: readonly string[] | undefined;
 }
 
 /**
@@ -71,7 +83,7 @@ export interface PreparedRun {
  * @throws {ConfigError | UsageError | DataError} all problems of the recipe at once.
  */
 export async function prepareRun(
-  options: Pick<PretrainOptions, 'command' | 'recipe' | 'overrides' | 'data' | 'from' | 'out' | 'resume'>,
+  options: Pick<PretrainOptions, 'command' | 'recipe' | 'overrides' | 'data' | 'test' | 'from' | 'out' | 'resume'>,
 ): Promise<PreparedRun> {
   const recipe =
     typeof options.recipe === 'string'
@@ -80,11 +92,26 @@ export async function prepareRun(
   const entry = methodOf((recipe.values as Record<string, unknown>).method);
   refuseOtherCommand(entry, options.command ?? 'pretrain', recipe.file);
   const { config, origins } = resolveConfig(entry.schema, recipe, options.overrides ?? []);
+  const yaml = configYaml(config, origins);
+  if (entry.command === 'finetune') {
+    const encoder = await startingEncoder(options);
+    const dataset = await openNoted(options.data);
+    const fitted = fitFinetuning(entry, config as FinetuneConfig, encoder, {
+      train: dataset,
+      test: options.test === undefined ? undefined : await openNoted(options.test),
+    });
+    return { config, yaml, dataset, estimate: undefined, ...fitted };
+  }
   const fitted =
     entry.command === 'refine' ? fitRefining(entry, config, await startingEncoder(options)) : fit(entry, config);
-  const dataset = await openDataset(options.data);
+  const dataset = await openNoted(options.data);
+  return { config, plan: entry.plan(config, dataset.size), yaml, dataset, ...fitted };
+}
+
+async function openNoted(spec: string): Promise<Dataset> {
+  const dataset = await openDataset(spec);
   for (const note of dataset.notes) process.stderr.write(`${note}\n`);
-  return { config, plan: entry.plan(config), yaml: configYaml(config, origins), dataset, ...fitted };
+  return dataset;
 }
 
 function fit(entry: PretrainingEntry, config: RecipeCore): Pick<PreparedRun, 'create' | 'estimate'> {
@@ -106,40 +133,50 @@ function fitRefining(
 
 /** How the encoder that is refined is built: the run's own where it goes on, otherwise that of the given weights. */
 async function startingEncoder({
+  command,
   from,
   out,
   resume,
-}: Pick<PretrainOptions, 'from' | 'out' | 'resume'>): Promise<KnownEncoder> {
+}: Pick<PretrainOptions, 'command' | 'from' | 'out' | 'resume'>): Promise<KnownEncoder> {
   const latest = resume && RunFolder.isRun(out) ? RunFolder.open(out).latestCheckpoint()?.path : undefined;
   const source = latest ?? from;
-  if (source !== undefined) return await readEncoderOptions(source);
+  if (source !== undefined)
+    return command === 'finetune' && isUntrained(source) ? await untrainedEncoder(source) : readEncoderOptions(source);
+  const option = command === 'finetune' ? '--model' : '--from';
   throw new UsageError(
     resume
-      ? `The run ${out} has no checkpoint yet: expected --from with the encoder that it began with.`
-      : 'Expected --from with the encoder to refine, received none.',
-    { hint: 'Give a run folder, a checkpoint or a weights file, for example --from runs/first.' },
+      ? `The run ${out} has no checkpoint yet: expected ${option} with the encoder that it began with.`
+      : `Expected ${option} with the encoder to ${command}, received none.`,
+    { hint: `Give a run folder, a checkpoint or a weights file, for example ${option} runs/first.` },
   );
 }
+
+const usages: Readonly<Record<MethodEntry['command'], string>> = {
+  pretrain: 'tessera pretrain RECIPE --data SPEC --out RUN',
+  refine: 'tessera refine RECIPE --from CHECKPOINT --data SPEC --out RUN',
+  finetune: 'tessera finetune RECIPE --model MODEL --train SPEC --test SPEC --out RUN',
+};
 
 function refuseOtherCommand(entry: MethodEntry, command: MethodEntry['command'], file: string): void {
   if (entry.command === command) return;
   throw new UsageError(`Expected a recipe for tessera ${command}, ${file} is one for tessera ${entry.command}.`, {
-    hint:
-      entry.command === 'refine'
-        ? 'tessera refine RECIPE --from CHECKPOINT --data SPEC --out RUN'
-        : 'tessera pretrain RECIPE --data SPEC --out RUN',
+    hint: usages[entry.command],
   });
 }
 
+/** How a run went; of a classifier also how it was judged last, where it was. */
+export type RunOutcome = TrainOutcome & { run: string; judged?: JudgedClassifier };
+
 /** Trains as a recipe says and returns how it went; the run folder then holds everything. */
-export async function pretrain(options: PretrainOptions): Promise<TrainOutcome & { run: string }> {
-  const { config, plan, yaml, dataset, create } = await prepareRun(options);
+export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
+  const { config, plan, yaml, dataset, create, judging, classes } = await prepareRun(options);
   const threads = options.threads ?? availableParallelism();
   engine().setThreads(threads);
   const device = options.device ?? 'cpu';
   const run = RunFolder.create(options.out, { resume: options.resume ?? false });
   if (options.resume) refuseChanges(run, yaml);
   else writeFileAtomic(run.config, yaml);
+  if (classes) writeFileAtomic(run.classes, `${JSON.stringify(classes, undefined, 2)}\n`);
   await tidyFolders(run.checkpoints);
 
   const machine = { engine: requireInstallation().libtorch.version, threads, device };
@@ -148,7 +185,7 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
   const sinks: TensorBoardWriter[] = [];
   try {
     const firstStep = options.resume ? await resumeFrom(run, method, dataset, machine, log) : 0;
-    if (firstStep === 0 && options.from !== undefined) await startFrom(options.from, method);
+    if (firstStep === 0 && options.from !== undefined) await startFrom(options, method);
     const { steps } = plan;
     const facts = {
       ...machine,
@@ -161,6 +198,7 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
       log.append({ type: 'resume', step: firstStep, method: method.name, steps, facts, ...checkpoint });
     else log.append({ type: 'start', step: 0, method: method.name, steps, facts });
     sinks.push(new TensorBoardWriter(run.tensorboard, firstStep > 0 ? { resumedAt: firstStep } : {}));
+    const judge = judging && new ClassifierJudge(judging, method, log);
     const outcome = await train({
       method,
       dataset,
@@ -176,8 +214,11 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
       workers: config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1)),
       train: config.train,
       machine,
+      judge,
     });
-    return { run: run.path, ...outcome };
+    // A finished run that is resumed takes no step and is judged all the same.
+    if (judge && outcome.steps === steps && judge.latest === undefined) await judge.look(steps);
+    return { run: run.path, ...outcome, ...(judge?.latest && { judged: judge.latest }) };
   } finally {
     for (const sink of sinks) sink.close();
     log.close();
@@ -185,9 +226,12 @@ export async function pretrain(options: PretrainOptions): Promise<TrainOutcome &
   }
 }
 
-async function startFrom(source: string, method: Method<unknown>): Promise<void> {
-  const parts = scope(() => [...method.state().keys()]);
-  using weights = await loadWeights(source, parts);
+async function startFrom(
+  { command, from, weights: which = 'teacher' }: PretrainOptions,
+  method: Method<unknown>,
+): Promise<void> {
+  if (command === 'finetune' && isUntrained(from!)) return;
+  using weights = await loadWeights(from!, command === 'finetune' ? [which] : scope(() => [...method.state().keys()]));
   method.warmStart(weights.parts);
 }
 
@@ -220,8 +264,8 @@ async function resumeFrom(
   return manifest.step;
 }
 
-/** Options of the loop and the number of workers do not change losses, so they may change. */
-const mayChange = /^(train\.|data\.workers$)/;
+/** Options of the loop, the number of workers and what is judged do not change losses, so they may change. */
+const mayChange = /^(train\.|data\.(workers|testView)$|judgeEvery$)/;
 
 function refuseChanges(run: RunFolder, yaml: string): void {
   const leaves = (text: string) =>

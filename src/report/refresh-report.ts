@@ -47,15 +47,20 @@ function plainParts(run: RunFolder, program: string): ReportParts {
   const evaluations = evaluationsOf(events);
   return {
     title: run.name,
-    summary: `Trained with ${method} for ${steps} steps${data === undefined ? '' : ` on ${data}`}, without labels.`,
+    summary: `Trained with ${method} for ${steps} steps${data === undefined ? '' : ` on ${data}`}, ${method === 'finetune' ? 'with' : 'without'} labels.`,
     verdict:
       evaluations.length > 0
         ? verdictOf(evaluations)
         : { tone: 'unclear', headline: 'Not yet evaluated.', sentences: [] },
     evaluations,
     nextCommands: [],
-    command: `${program} ${method === 'mim-refiner' ? 'refine' : 'pretrain'} ${run.config} --data '${data ?? 'SPEC'}' --out NEW`,
+    command: `${program} ${commandOf(method)} ${run.config} ${method === 'finetune' ? '--model MODEL --train' : '--data'} '${data ?? 'SPEC'}' --out NEW`,
   };
+}
+
+function commandOf(method: string): string {
+  if (method === 'mim-refiner') return 'refine';
+  return method === 'finetune' ? 'finetune' : 'pretrain';
 }
 
 /** The last evaluation of every task, by the number that it compares by. */

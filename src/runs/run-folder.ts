@@ -36,6 +36,10 @@ export class RunFolder {
   get checkpoints(): string {
     return join(this.path, 'checkpoints');
   }
+  /** Class names by id, of a run that trained a classifier. */
+  get classes(): string {
+    return join(this.path, 'classes.json');
+  }
   get images(): string {
     return join(this.path, 'images');
   }

@@ -38,6 +38,8 @@ export interface TrainOptions {
   readonly workers: number;
   readonly train: TrainConfig;
   readonly machine: CheckpointFacts['machine'];
+  /** Looks at the method every so many steps and after the last step of the run; must leave it as it is. */
+  readonly judge?: { readonly every: number; readonly look: (step: number) => Promise<void> } | undefined;
 }
 
 export interface TrainOutcome {
@@ -74,7 +76,8 @@ class TrainSession {
   readonly #progress: Progress;
   readonly #heartbeat: Heartbeat;
   readonly #stop = new StopSignal();
-  readonly #started = performance.now();
+  /** When it began, later by the time that judging took. */
+  #started = performance.now();
   #step: number;
   #lossFirst = Number.NaN;
   #lossLast = Number.NaN;
@@ -109,6 +112,7 @@ class TrainSession {
     try {
       while (this.#step < lastStep && this.#stop.received === undefined) {
         await this.#takeStep();
+        await this.#judge();
         if (this.#step % train.checkpointEvery === 0) await this.#save();
         await setImmediate();
       }
@@ -150,6 +154,17 @@ class TrainSession {
     if (record) this.#record(values, step);
     this.#heartbeat.beat(this.#step);
     this.#progress.update(this.#step, `loss ${numberText(loss)} · ${numberText(this.#imagesPerSecond(), 3)} images/s`);
+  }
+
+  async #judge(): Promise<void> {
+    const { judge, steps } = this.#o;
+    if (judge === undefined || (this.#step % judge.every !== 0 && this.#step !== steps)) return;
+    const before = performance.now();
+    await judge.look(this.#step);
+    // Speeds are those of training.
+    const spent = performance.now() - before;
+    this.#started += spent;
+    this.#window.time += spent;
   }
 
   /** A step without a finite loss changes nothing; too many in a row end the run, with the state kept for inspection. */

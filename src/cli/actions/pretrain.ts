@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import type { JudgedClassifier } from '../../recipes/classifier-judge.js';
 import type { PreparedRun } from '../../recipes/pretrain.js';
+import { readEvents } from '../../runs/event-log.js';
+import { evaluationsOf } from '../../runs/list-runs.js';
 import { RunFolder } from '../../runs/run-folder.js';
 import { byteText } from '../../support/byte-text.js';
 import { durationText } from '../../support/duration-text.js';
@@ -9,16 +12,20 @@ import type { CostEstimate } from '../../train/cost-estimate.js';
 import { type CommandResult, cardText } from '../output.js';
 import { programName } from '../program-name.js';
 
-/** The checked options of `tessera pretrain` and `tessera refine`. */
+/** The checked options of `tessera pretrain`, `tessera refine` and `tessera finetune`. */
 export type PretrainOptions = {
-  readonly command: 'pretrain' | 'refine';
+  readonly command: 'pretrain' | 'refine' | 'finetune';
   /** Name of a shipped recipe or path of a YAML file. */
   readonly recipe: string;
   /** `key.path=value`, not yet checked. */
   readonly overrides: readonly string[];
   readonly data: string;
+  /** Of `finetune`: labelled images to judge on. */
+  readonly test?: string | undefined;
   readonly out: string;
   readonly from: string | undefined;
+  /** Of `finetune`: which encoder of a run it starts from. */
+  readonly weights?: 'student' | 'teacher' | undefined;
   /** `cpu`, `cuda`, `cuda:<number>` or `mps`. */
   readonly device: string | undefined;
   readonly threads: number | undefined;
@@ -30,7 +37,7 @@ export type PretrainOptions = {
   readonly dryRun: boolean;
 };
 
-/** `tessera pretrain` and `tessera refine`. */
+/** `tessera pretrain`, `tessera refine` and `tessera finetune`. */
 export async function pretrain(options: PretrainOptions): Promise<CommandResult> {
   const { prepareRun, pretrain: run } = await import('../../recipes/pretrain.js');
   const overrides = [
@@ -43,17 +50,43 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
   if (!options.resume) RunFolder.refuseExisting(options.out);
   const outcome = await run({ ...options, overrides });
   const stopped = outcome.stoppedBy !== undefined;
+  const { judged, ...trained } = outcome;
+  const best = judged && bestLook(outcome.run);
   return {
     card: cardText(`${basename(outcome.run)} · ${stopped ? `stopped by ${outcome.stoppedBy}` : 'trained'}`, [
       ['steps', String(outcome.steps)],
       ['loss', `${numberText(outcome.lossFirst)} to ${numberText(outcome.lossLast)}`],
       ['speed', `${numberText(outcome.imagesPerSecond, 3)} images/s`],
+      ...(judged ? judgedFacts(judged, best) : []),
       ['checkpoint', outcome.checkpoint],
       ['next', stopped ? 'the same command with --resume' : `${programName()} runs show ${options.out}`],
     ]),
-    json: { ...outcome },
+    json: { ...trained, ...judged, ...(best && { best }) },
     ...(stopped ? { exitCode: 130 as const } : {}),
   };
+}
+
+/** The judgement with the most images right, as MIM-Refiner reports it: the test images choose. */
+function bestLook(path: string): { step: number; top1: number } | undefined {
+  const looks = evaluationsOf(readEvents(RunFolder.open(path).events)).filter(({ task }) => task === 'finetune');
+  const tops = looks.map(({ step, metrics }) => ({ step, top1: metrics.top1! }));
+  return tops.reduce<(typeof tops)[number] | undefined>(
+    (best, look) => (best && best.top1 >= look.top1 ? best : look),
+    undefined,
+  );
+}
+
+function judgedFacts({ step, metrics, intervals, counts }: JudgedClassifier, best?: { step: number; top1: number }) {
+  const text = (name: 'top1' | 'meanPerClass') => {
+    const [low, high] = intervals[name]!;
+    return `${metrics[name].toFixed(1)} % (${low.toFixed(1)} to ${high.toFixed(1)})`;
+  };
+  const unreadable = counts.brokenImages > 0 ? `, ${counts.brokenImages} unreadable` : '';
+  return [
+    ['top-1', `${text('top1')} of ${counts.testImages} test images${unreadable}, at step ${step}`],
+    ['mean per class', text('meanPerClass')],
+    ['best top-1', best && `${best.top1.toFixed(1)} % at step ${best.step}, chosen on the test images`],
+  ] as const;
 }
 
 async function dryRun(

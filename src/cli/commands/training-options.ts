@@ -3,14 +3,20 @@ import { joinSpecs, type OptionReader } from '../option-reader.js';
 
 /** Adds the arguments and options that every command that trains has, but for `--from`. */
 export function addTrainingOptions(command: Command): Command {
-  return command
+  command
     .argument('<recipe>', 'name of a recipe that comes with Tessera, or path of a YAML file')
     .argument('[overrides...]', 'values that replace those of the recipe: key.path=value')
     .option(
       '--data <spec>',
       'images: a folder, scenes://, tar://, parquet://, list:// …; several with commas, or --data again',
       joinSpecs,
-    )
+    );
+  return addRunOptions(command);
+}
+
+/** Adds the options that have nothing to do with what is trained on. */
+export function addRunOptions(command: Command): Command {
+  return command
     .option('--out <run>', 'folder of the run; must not exist unless --resume')
     .option('--device <device>', 'cpu, cuda, cuda:<number> or mps')
     .option('--threads <n>', 'threads of the engine (default: all cores)')
@@ -25,8 +31,15 @@ export function addTrainingOptions(command: Command): Command {
 export function readTrainingOptions(read: OptionReader) {
   return {
     data: read.required('data', 'images, for example --data photos/'),
-    out: read.required('out', 'the folder of the run, for example --out runs/first'),
     from: read.text('from'),
+    ...readRunOptions(read),
+  };
+}
+
+/** What {@link addRunOptions} added, checked. */
+export function readRunOptions(read: OptionReader) {
+  return {
+    out: read.required('out', 'the folder of the run, for example --out runs/first'),
     device: read.device(),
     threads: read.integer('threads'),
     workers: read.integer('workers'),

@@ -4,6 +4,7 @@ import type { ProcessGroup } from '../../distributed/process-group.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import type { KnownEncoder } from '../../models/encoder-kinds.js';
 import { transformerOf, transformerWeights } from '../../models/transformer-of.js';
+import { unfreeze } from '../../models/unfreeze.js';
 import { VisionTransformer } from '../../models/vit.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { Module } from '../../nn/module.js';
@@ -21,7 +22,7 @@ import { judgeRefiner } from './health.js';
 import { IdHead, type IdHeadOutputs } from './id-head.js';
 import { type DecodedViews, type RefinerBatch, refinerBatch } from './refiner-batch.js';
 import type { RefinerConfig } from './refiner-config.js';
-import { stageOptimizers, stagePlan, unfreeze } from './refiner-optimizers.js';
+import { stageOptimizers, stagePlan } from './refiner-optimizers.js';
 import { GLOBAL_VIEWS, refinerViews } from './refiner-views.js';
 import { tapFeatures, tapKey } from './tap-features.js';
 
@@ -197,7 +198,7 @@ export class MimRefiner implements Method<RefinerBatch> {
       this.heads.delete(name);
     }
     this.#disposeOptimizers();
-    unfreeze(this.student.backbone, this.#config.stages.refine.freezeBlocks);
+    unfreeze(this.student.backbone, { frozenBlocks: this.#config.stages.refine.freezeBlocks, positions: false });
     this.optimizers = stageOptimizers(this.#config, 'refine', this.heads, this.student.backbone);
   }
 

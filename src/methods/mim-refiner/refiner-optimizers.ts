@@ -50,18 +50,3 @@ export function stageOptimizers(
   const groups = decayGroups(encoder.parameters(), refine.weightDecay, layerwiseRate(encoder.depth, refine.layerDecay));
   return { encoder: { optimizer: new AdamW(groups, { betas }), lr: rates.encoder }, heads: forHeads };
 }
-
-/**
- * Lets the encoder learn, but for its positions and the first blocks with the patches and tokens before them. The norm
- * before the first block learns also then, as in the published code.
- * Source: MIM-Refiner freezers/vit_block_freezer.py.
- */
-export function unfreeze(encoder: VisionTransformer, frozenBlocks: number): void {
-  for (const [name, parameter] of encoder.parameters()) {
-    const block = /^blocks\.(\d+)\./.exec(name)?.[1];
-    const isFixed = /^positions(\.|$)|\.rope\.freqs$/.test(name);
-    const isStem = /^(patch_embed|patch_norm|class_token|registers)(\.|$)/.test(name);
-    const isFirst = block === undefined ? isStem && frozenBlocks > 0 : Number(block) < frozenBlocks;
-    parameter.requiresGrad = !isFixed && !isFirst;
-  }
-}
