@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { matchClasses } from '../evals/measure/match-classes.js';
-import { evaluationView } from '../features/extract.js';
+import { evaluationView } from '../features/extraction-pass.js';
 import type { FinetuneConfig } from '../methods/finetune/finetune-config.js';
 import type { KnownEncoder } from '../models/encoder-kinds.js';
 import { DataError } from '../support/errors.js';
