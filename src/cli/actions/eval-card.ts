@@ -58,8 +58,10 @@ function comparison(task: Task, results: readonly ModelResult[], ends: readonly 
 function facts({ counts, protocol }: ModelResult): Fact[] {
   const sets = [counts.trainImages && `${counts.trainImages} train`, counts.testImages && `${counts.testImages} test`];
   const unreadable = counts.brokenImages ? `, ${counts.brokenImages} unreadable` : '';
+  const diverged = counts.divergedHeads ? `${counts.divergedHeads} of ${counts.heads} heads` : undefined;
   return [
     ['images', `${sets.filter(Boolean).join(', ')}${unreadable}`],
+    ['diverged', diverged],
     ['settings', settingsText(protocol)],
   ];
 }

@@ -30,6 +30,7 @@ const CROP = [0.08, 1] as const;
  *
  * @throws {DataError} a test image has a class that the training images lack, or too many images are broken.
  * @throws {UsageError} too few training images are left to train on.
+ * @throws {TrainingError} every head diverged.
  */
 export async function judgeProbes(
   context: EvaluationContext<'train' | 'test'>,
@@ -73,6 +74,7 @@ export async function judgeProbes(
       brokenImages: images.testCount - found.testLabels.length,
       classes: trainClasses.length,
       heads: specs.length,
+      ...(found.heads.length < specs.length && { divergedHeads: specs.length - found.heads.length }),
     };
     return { ...judgement(context, found, options.valShare > 0 ? 'val' : 'test'), counts };
   } finally {

@@ -64,7 +64,8 @@ export class ProbeHeads {
   /**
    * One update of all heads.
    * @param labels (B) class ids
-   * @returns the mean over heads of the cross-entropy
+   * @returns the mean of the cross-entropy over the heads that it is finite for; NaN where there are none. A head that
+   *   diverges spoils no other: their gradients do not meet.
    */
   train(features: ProbeFeatures, labels: Int32Array, step: number): number {
     return scope(() => {
@@ -73,16 +74,33 @@ export class ProbeHeads {
         const logits_BHC = source.bank.forward(source.norm ? source.norm.forward(x, { training: true }) : x);
         return crossEntropies(logits_BHC, labels);
       });
-      const sum = losses.reduce((total, loss) => ops.add(total, loss));
-      const mean = ops.div(sum, this.#count);
-      (this.#protocol === 'capi' ? mean : sum).backward();
+      const all_H = ops.cat(losses);
+      const sum = ops.sum(all_H);
+      (this.#protocol === 'capi' ? ops.div(sum, this.#count) : sum).backward();
       for (const { bank } of this.#sources.values()) bank.shareGradients();
       this.#optimizer.step(step);
       for (const { bank } of this.#sources.values()) {
         for (const head of bank.heads) for (const parameter of head.values()) parameter.grad = null;
       }
-      return mean.item();
+      const finite = ops.detach(all_H).numbers().filter(Number.isFinite);
+      return finite.reduce((total, loss) => total + loss, 0) / finite.length;
     });
+  }
+
+  /** Whether all weights of a head are finite, by place in the grid. */
+  finite(): boolean[] {
+    const found: boolean[] = [];
+    for (const { bank, places } of this.#sources.values()) {
+      const sums = scope(() =>
+        noGrad(() => {
+          // What is not finite makes the sum so.
+          const perHead = [...bank.parameters()].map(([, all]) => ops.sumDim(ops.flatten(all, 1), [1]));
+          return perHead.reduce((total, one_H) => ops.add(total, one_H)).numbers();
+        }),
+      );
+      for (const [i, place] of places.entries()) found[place] = Number.isFinite(sums[i]!);
+    }
+    return found;
   }
 
   /** The class that each head finds likeliest, by place in the grid, then image. */
@@ -127,13 +145,13 @@ function makeSource(options: ProbeHeadsOptions, name: string): Source {
   return { bank: bank.to({ device }), norm, places };
 }
 
-/** Sum over heads of the mean cross-entropy of the batch. */
+/** The mean cross-entropy of the batch by head (H). */
 function crossEntropies(logits_BHC: Tensor, labels: Int32Array): Tensor {
   return scope(() => {
     const [batch, heads] = logits_BHC.shape as [number, number, number];
     const labels_B = ops.toDevice(Tensor.from(labels, [batch]), logits_BHC.device, 'int64');
     const labels_BH1 = ops.expand(ops.reshape(labels_B, [batch, 1, 1]), [batch, heads, 1]);
     const likelihoods = ops.gather(ops.logSoftmax(logits_BHC, 2), 2, labels_BH1);
-    return ops.div(ops.sum(likelihoods), -batch);
+    return ops.div(ops.sumDim(likelihoods, [0, 2]), -batch);
   });
 }

@@ -1,5 +1,5 @@
 import { infiniteSampler } from '../../data/infinite-sampler.js';
-import { DataError } from '../../support/errors.js';
+import { DataError, TrainingError } from '../../support/errors.js';
 import { Generator } from '../../tensor/generator.js';
 import type { EncodedBatch } from './encoded-images.js';
 import type { HeadSpec } from './head-optimizers.js';
@@ -46,10 +46,11 @@ export interface JudgedHead {
 }
 
 export interface TrainedProbes {
+  /** At least one, in the order of the grid: those that were finite when they were judged. */
   readonly heads: readonly JudgedHead[];
   /** Classes of the test images, as the data set numbers them. */
   readonly testLabels: Int32Array;
-  /** Mean cross-entropy of the last step. */
+  /** Mean cross-entropy of the last step, over the heads that it is finite for. */
   readonly loss: number;
 }
 
@@ -57,6 +58,7 @@ export interface TrainedProbes {
  * Trains all heads of a grid, one pass of the encoder a step, and judges them.
  * @param matched class ids of test images as those of training images
  * @throws {DataError} no training, held-out or test image can be read.
+ * @throws {TrainingError} no head was finite when it was judged.
  */
 export async function trainProbes(
   options: TrainProbesOptions,
@@ -98,7 +100,7 @@ class HeadJudge {
   readonly #o: TrainProbesOptions;
   readonly #matched: (labels: Int32Array) => Int32Array;
   readonly #sets: { readonly val: JudgedImages | undefined; readonly test: JudgedImages };
-  readonly #best: JudgedHead[] = [];
+  readonly #best: (JudgedHead | undefined)[] = [];
   #testLabels: Int32Array = new Int32Array();
 
   constructor(options: TrainProbesOptions, matched: (labels: Int32Array) => Int32Array) {
@@ -118,21 +120,32 @@ class HeadJudge {
     const { grid, onProgress } = this.#o;
     const show = (stage: string) => (done: number, total: number) => onProgress(stage, done, total, 'images');
     const { val, test } = this.#sets;
+    // A head that is not finite says nothing, and keeps what it was before.
+    const finite = heads.finite();
+    if (!finite.includes(true)) return;
+    const better = (shares: readonly number[]) =>
+      grid.map((_, place) => finite[place]! && shares[place]! > (this.#best[place]?.val ?? -1));
     const chosenBy = val && sharesRight(await readable(val.predict(heads, show('val')), 'held-out'));
-    if (chosenBy?.every((share, place) => share <= (this.#best[place]?.val ?? -1))) return;
+    if (chosenBy && !better(chosenBy).includes(true)) return;
     const found = await readable(test.predict(heads, show('test')), 'test');
     const labels = this.#matched(found.labels);
     this.#testLabels = labels;
     const shares = sharesRight({ predicted: found.predicted, labels });
+    const scores = chosenBy ?? shares;
+    const improved = better(scores);
     for (const [place, spec] of grid.entries()) {
-      const score = (chosenBy ?? shares)[place]!;
-      if (score <= (this.#best[place]?.val ?? -1)) continue;
-      this.#best[place] = { spec, val: score, test: shares[place]!, steps, predicted: found.predicted[place]! };
+      if (!improved[place]) continue;
+      this.#best[place] = { spec, val: scores[place]!, test: shares[place]!, steps, predicted: found.predicted[place]! };
     }
   }
 
   result(): Pick<TrainedProbes, 'heads' | 'testLabels'> {
-    return { heads: this.#best, testLabels: this.#testLabels };
+    const heads = this.#best.filter((head) => head !== undefined);
+    if (heads.length === 0)
+      throw new TrainingError(`None of the ${this.#o.grid.length} heads has finite weights after training.`, {
+        hint: 'The encoder’s features are not finite, or so large that every learning rate is too high: look at them with tessera features.',
+      });
+    return { heads, testLabels: this.#testLabels };
   }
 
   dispose(): void {

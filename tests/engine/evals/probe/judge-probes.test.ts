@@ -6,10 +6,12 @@ import type { Dataset } from '../../../../src/data/dataset.js';
 import { openDataset } from '../../../../src/data/spec.js';
 import { colourBaseline } from '../../../../src/evals/baseline/colour-baseline.js';
 import { evaluate } from '../../../../src/evals/evaluate.js';
+import type { ImageEncoder } from '../../../../src/models/encoder.js';
 import { VisionTransformer } from '../../../../src/models/vit.js';
 import { vitOptions } from '../../../../src/models/vit-options.js';
 import { Generator } from '../../../../src/tensor/generator.js';
-import { liveTensors } from '../../../../src/tensor/tensor.js';
+import * as ops from '../../../../src/tensor/ops.generated.js';
+import { liveTensors, scope } from '../../../../src/tensor/tensor.js';
 import { temporaryFolder } from '../../../support/temporary-folder.js';
 
 /** Folders of plain pictures: red, green and blue, a little different each. */
@@ -99,6 +101,25 @@ describe('eval linear', () => {
     for (const { val, test } of heads) expect(val).toBe(test);
     expect(first.metrics.top1).toBe(Math.max(...heads.map(({ test }) => test)));
     encoder.dispose();
+  });
+
+  it('says so where no head has learnt anything finite', async () => {
+    const data = await pictures();
+    const before = liveTensors().tensors;
+    const colours = colourBaseline(8);
+    const { patchSize, width, depth } = colours;
+    const spoilt: ImageEncoder = {
+      ...{ patchSize, width, depth, dispose: () => colours.dispose() },
+      embed: (images) =>
+        scope(() => {
+          const embedding = colours.embed(images);
+          return { ...embedding, patches_BYXD: ops.mul(embedding.patches_BYXD, Number.NaN) };
+        }),
+    };
+    const judged = evaluate({ task: 'linear', encoder: spoilt, data, options: { steps: 3, batch: 8 }, ...common });
+    await expect(judged).rejects.toThrow(/None of the \d+ heads has finite weights/);
+    spoilt.dispose();
+    expect(liveTensors().tensors).toBe(before);
   });
 
   it('leaves broken images out and refuses what it cannot split', async () => {
