@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { View } from '../data/views.js';
@@ -20,6 +19,8 @@ export interface Judging {
   /** Steps between two judgements. */
   readonly every: number;
   readonly view: View;
+  /** Decoding threads. */
+  readonly workers: number;
   /** Seed of the intervals. */
   readonly seed: number;
 }
@@ -69,9 +70,8 @@ export class ClassifierJudge {
   };
 
   async #predict(): Promise<{ predicted: Int32Array; labels: Int32Array }> {
-    const { test, view } = this.#judging;
+    const { test, view, workers } = this.#judging;
     const [predicted, labels]: [number[], number[]] = [[], []];
-    const workers = Math.min(8, availableParallelism());
     const order = Array(test.size).keys();
     const progress = new Progress('test', test.size, { unit: 'images' });
     const loader = new Loader({ dataset: test, views: [view], batchSize: BATCH, order, seed: 0, workers });

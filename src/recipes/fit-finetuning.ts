@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { matchClasses } from '../evals/measure/match-classes.js';
 import { evaluationView } from '../features/extraction-pass.js';
@@ -49,6 +50,7 @@ export function fitFinetuning(
       classes,
       every: entry.judgeEvery(config, images),
       view: evaluationView(config.data.testView, config.data.imageSize),
+      workers: config.data.workers ?? Math.min(8, availableParallelism()),
       seed: config.seed,
     },
     classes,

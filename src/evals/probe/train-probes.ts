@@ -135,7 +135,13 @@ class HeadJudge {
     const improved = better(scores);
     for (const [place, spec] of grid.entries()) {
       if (!improved[place]) continue;
-      this.#best[place] = { spec, val: scores[place]!, test: shares[place]!, steps, predicted: found.predicted[place]! };
+      this.#best[place] = {
+        spec,
+        val: scores[place]!,
+        test: shares[place]!,
+        steps,
+        predicted: found.predicted[place]!,
+      };
     }
   }
 

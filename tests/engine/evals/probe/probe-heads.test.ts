@@ -3,7 +3,7 @@ import type { HeadSpec } from '../../../../src/evals/probe/head-optimizers.js';
 import { type HeadProtocol, ProbeHeads } from '../../../../src/evals/probe/probe-heads.js';
 import { Generator } from '../../../../src/tensor/generator.js';
 import * as ops from '../../../../src/tensor/ops.generated.js';
-import { liveTensors, noGrad, scope, Tensor } from '../../../../src/tensor/tensor.js';
+import { liveTensors, scope, Tensor } from '../../../../src/tensor/tensor.js';
 import { expectClose } from '../../../support/goldens.js';
 
 const [ROWS, WIDTH, CLASSES, BATCH, STEPS] = [24, 6, 3, 8, 12];
@@ -119,22 +119,21 @@ describe('heads trained together', () => {
     ['capi', 't'],
   ] as const)('are not spoilt by one that diverges (%s, %s)', (protocol, source) => {
     scope(() => {
-      const alone = makeHeads(protocol, [head(source, 0.5), head(source, 3)]);
-      const beside = makeHeads(protocol, [head(source, 0.5), head(source, 3), head(source, 1e38)]);
-      // The same initial weights: a bank draws those of all heads at once.
-      for (const [name, own] of beside.bank(source).parameters()) {
-        const first = alone.bank(source).state().get(name)!;
-        noGrad(() => ops.copy_(ops.narrow(own, 0, 0, 2), first));
-      }
-      const losses = trainAll(alone);
-      const found = trainAll(beside);
-      expect(alone.finite()).toEqual([true, true]);
-      expect(beside.finite()).toEqual([true, true, false]);
-      expect(found.at(-1)).toBeCloseTo(protocol === 'mim' ? losses.at(-1)! : found.at(-1)!, 4);
-      expect(Number.isFinite(found.at(-1))).toBe(true);
-      for (const [name, own] of beside.bank(source).parameters())
-        expectClose(ops.narrow(own, 0, 0, 2), alone.bank(source).state().get(name)!, 1e-5, name);
-      for (const heads of [alone, beside]) heads.dispose();
+      const [good, spoilt] = [1, 1e41].map((lr) =>
+        makeHeads(
+          protocol,
+          [0.5, 3, lr].map((each) => head(source, each)),
+        ),
+      );
+      trainAll(good!);
+      const losses = trainAll(spoilt!);
+      expect(good!.finite()).toEqual([true, true, true]);
+      expect(spoilt!.finite()).toEqual([true, true, false]);
+      expect(losses.every(Number.isFinite)).toBe(true);
+      const firstTwo = (heads: ProbeHeads, name: string) => ops.narrow(heads.bank(source).state().get(name)!, 0, 0, 2);
+      for (const [name] of good!.bank(source).parameters())
+        expectClose(firstTwo(spoilt!, name), firstTwo(good!, name), 1e-5, name);
+      for (const heads of [good!, spoilt!]) heads.dispose();
     });
   });
 
