@@ -1,0 +1,88 @@
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, Tensor } from '../../tensor/tensor.js';
+import { bootstrapIntervals } from '../measure/bootstrap.js';
+import { classificationMetrics } from '../measure/classification-metrics.js';
+import { imageCounts } from '../measure/image-counts.js';
+import { matchClasses } from '../measure/match-classes.js';
+import { pooledKind } from '../measure/pooling-options.js';
+import type { EvaluationContext, Judgement } from '../task.js';
+import { chooseImages } from './choose-images.js';
+import { fitFewShots, predictLabels } from './lowshot.js';
+import { type Budget, budgetMetric, type LowshotOptions } from './lowshot-options.js';
+
+/** What one choice of training images led to. */
+interface Split {
+  readonly budget: Budget;
+  readonly split: number;
+  readonly trainImages: number;
+  readonly predicted: Int32Array;
+  readonly top1: number;
+  readonly meanPerClass: number;
+  readonly excess: number;
+  readonly iterations: number;
+}
+
+/**
+ * Classes of test images by logistic regression on few training images.
+ *
+ * @throws {DataError} a test image has a class that the training images lack. @throws {UsageError} there is only one class.
+ */
+export async function judgeLowshot(context: EvaluationContext, options: LowshotOptions): Promise<Judgement> {
+  const { data, seed, resamples } = context;
+  const kind = pooledKind(options.pooling);
+  const train = await context.features('train', { view: options.view, kinds: [kind] });
+  const test = await context.features('test', { view: options.view, kinds: [kind] });
+  const [trainClasses, testClasses] = [data.train.classes!, data.test.classes!];
+  const labels = matchClasses(test.labels, testClasses, trainClasses);
+  const runs = options.budgets.flatMap((budget) =>
+    Array.from({ length: options.splits }, (_, split) => ({ budget, split })),
+  );
+  const splits: Split[] = [];
+  for (const { budget, split } of runs) {
+    const images = chooseImages(train.labels, budget, seed, split);
+    const found = scope(() => {
+      const rows = ops.indexSelect(train[`${kind}_ND`]!, 0, Tensor.from(images, [images.length]));
+      const targets = images.map((image) => train.labels[image]!);
+      const fitted = fitFewShots(rows, targets, options.c);
+      return { predicted: predictLabels(fitted, test[`${kind}_ND`]!), ...fitted.fit };
+    });
+    const { predicted, excess, iterations } = found;
+    const scores = classificationMetrics(predicted, labels, trainClasses.length);
+    splits.push({ budget, split, trainImages: images.length, predicted, ...scores, excess, iterations });
+    context.progress('fit', splits.length, runs.length, 'fits');
+    // Timers and signals have their turn.
+    await new Promise(setImmediate);
+  }
+  const means = (weights?: Uint32Array) =>
+    byBudget(options.budgets, splits, (of) =>
+      mean(of.map(({ predicted }) => classificationMetrics(predicted, labels, trainClasses.length, weights).top1)),
+    );
+  const spreads = byBudget(options.budgets, splits, (of) => deviation(of.map(({ top1 }) => top1)));
+  return {
+    metrics: { ...means(), ...Object.fromEntries(Object.entries(spreads).map(([name, s]) => [`${name}Spread`, s])) },
+    intervals: bootstrapIntervals(test.count, means, { seed, resamples }),
+    protocol: { penalty: 'L2', intercept: false, trainRows: 'less their own mean, normalised', spread: 'deviation' },
+    counts: { ...imageCounts(train, test), classes: trainClasses.length },
+    details: { splits: splits.map(({ predicted: _, ...rest }) => rest) },
+  };
+}
+
+function byBudget(
+  budgets: readonly Budget[],
+  splits: readonly Split[],
+  value: (of: readonly Split[]) => number,
+): Record<string, number> {
+  return Object.fromEntries(
+    budgets.map((budget) => [budgetMetric[budget], value(splits.filter((split) => split.budget === budget))]),
+  );
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Standard deviation with n - 1; 0 of a single value. */
+function deviation(values: readonly number[]): number {
+  const centre = mean(values);
+  return Math.sqrt(values.reduce((sum, x) => sum + (x - centre) ** 2, 0) / Math.max(1, values.length - 1));
+}
