@@ -122,6 +122,7 @@ export class EncoderPredictor extends Module implements ImageEncoder {
           registers_BRD: this.encoder.split(encoded.tokens_BTD).registers_BRD,
           patches_BYXD: grid(encoded.tokens_BTD),
           ...(options.blocks && { blocks: new Map(blocks) }),
+          ...(options.attention && { attention: this.encoder.attentionMaps(encoded.attention, patches) }),
         };
       }),
     );

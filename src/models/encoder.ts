@@ -1,4 +1,4 @@
-// B batch · R registers · D width · Y X rows and columns of patches
+// B batch · A heads · R registers · D width · Y X rows and columns of patches
 import type { Tensor } from '../tensor/tensor.js';
 
 /** What evaluations and pictures need of an image. */
@@ -12,6 +12,16 @@ export interface Embedding {
   readonly patches_BYXD: Tensor;
   /** By block, those asked for. */
   readonly blocks?: ReadonlyMap<number, BlockFeatures>;
+  /** By block, those asked for, of encoders that have attention. */
+  readonly attention?: ReadonlyMap<number, BlockAttention>;
+}
+
+/** The shares of attention that patches get in one block, by head. Shares of all tokens sum to one. */
+export interface BlockAttention {
+  /** From the class token, where there is one. */
+  readonly class_BAYX?: Tensor;
+  /** From each register. */
+  readonly registers_BARYX: Tensor;
 }
 
 /** What one block gives, before any norm that follows it. */
@@ -23,6 +33,8 @@ export interface BlockFeatures {
 export interface EmbedOptions {
   /** Blocks whose output is wanted as well, counted from 0. */
   readonly blocks?: readonly number[];
+  /** Blocks whose attention is wanted as well, counted from 0. */
+  readonly attention?: readonly number[];
 }
 
 /** Any encoder that can be judged: CAPI's contract for evaluation (model.py `VisionEncoder`). */

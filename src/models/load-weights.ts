@@ -72,6 +72,18 @@ export async function readEncoderOptions(source: string): Promise<KnownEncoder> 
   return weights.encoder;
 }
 
+/**
+ * One part of the checkpoint that {@link loadWeights} would take, such as CAPI's `clustering`, on the CPU and the caller's;
+ * nothing where it has no such part, or where the source is a file.
+ * @throws as {@link loadWeights}.
+ */
+export async function readCheckpointPart(source: string, name: string): Promise<Map<string, Tensor> | undefined> {
+  const place = findWeights(source);
+  if (place.kind === 'file') return undefined;
+  const manifest = readManifest(place.path);
+  return manifest.files[`${name}.safetensors`] === undefined ? undefined : readPart(place.path, manifest, name);
+}
+
 function findWeights(source: string): Place {
   if (!existsSync(source)) {
     const { path, hints } = splitHints(source);

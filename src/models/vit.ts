@@ -8,7 +8,7 @@ import { ShapeError } from '../support/errors.js';
 import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
-import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
+import type { BlockAttention, BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
 import { moduleFingerprint } from './module-fingerprint.js';
 import { gatherCoordinates, PatchEmbedding, type Patches, patchCoordinates, patchify } from './patches.js';
 import { PositionTable, sineTable } from './position-table.js';
@@ -26,6 +26,8 @@ export interface Encoded {
 /** An encoder's result with the raw outputs of the blocks that were asked for. */
 export interface EncodedBlocks extends Encoded {
   readonly blocks: ReadonlyMap<number, Tensor>;
+  /** By block: how class token and registers attend to all tokens, (B, heads, class token and registers, T). */
+  readonly attention: ReadonlyMap<number, Tensor>;
 }
 
 export interface ForwardOptions {
@@ -37,6 +39,8 @@ export interface ForwardOptions {
   readonly extra?: Encoded;
   /** Blocks whose raw output (B, T, D) is kept, counted from 0. */
   readonly blocks?: readonly number[];
+  /** Blocks whose attention weights are kept, counted from 0. */
+  readonly attention?: readonly number[];
 }
 
 /** Tokens by what they are. */
@@ -115,18 +119,21 @@ export class VisionTransformer extends Module implements ImageEncoder {
   forward(patches: Patches, options: ForwardOptions = {}): EncodedBlocks {
     return scope(() => {
       const blocks = new Map<number, Tensor>();
+      const attention = new Map<number, Tensor>();
       const { tokens_BTD, coordinates_BT2 } = joined(this.#embed(patches, options.visible), options.extra);
       const inputs = { coordinates_BN2: coordinates_BT2, bias_1ANM: this.#attentionBias(patches, options.visible) };
       const { outputBlock = this.depth - 1 } = this.options;
       let x_BTD = tokens_BTD;
       let output_BTD = tokens_BTD;
-      const last = Math.max(outputBlock, ...(options.blocks ?? []));
+      const last = Math.max(outputBlock, ...(options.blocks ?? []), ...(options.attention ?? []));
       for (const [index, block] of this.blocks.slice(0, last + 1).entries()) {
+        if (options.attention?.includes(index))
+          attention.set(index, block.attentionWeights(x_BTD, inputs, this.prefixTokens));
         x_BTD = block.forward(x_BTD, inputs, options.dropPath);
         if (options.blocks?.includes(index)) blocks.set(index, x_BTD);
         if (index === outputBlock) output_BTD = x_BTD;
       }
-      return { tokens_BTD: this.norm?.forward(output_BTD) ?? output_BTD, coordinates_BT2, blocks };
+      return { tokens_BTD: this.norm?.forward(output_BTD) ?? output_BTD, coordinates_BT2, blocks, attention };
     });
   }
 
@@ -161,9 +168,22 @@ export class VisionTransformer extends Module implements ImageEncoder {
           registers_BRD,
           patches_BYXD: ops.unflatten(patches_BPD, 1, [patches.rows, patches.columns]),
           ...(options.blocks && { blocks: new Map(blocks) }),
+          ...(options.attention && { attention: this.attentionMaps(encoded.attention, patches) }),
         };
       }),
     );
+  }
+
+  /** The weights that {@link forward} keeps, as maps over the patches. */
+  attentionMaps(weights: ReadonlyMap<number, Tensor>, { rows, columns }: Patches): Map<number, BlockAttention> {
+    const maps = [...weights].map(([block, weights_BAQT]): [number, BlockAttention] => {
+      const patches_BAQP = ops.narrow(weights_BAQT, 3, this.prefixTokens, rows * columns);
+      const maps_BAQYX = ops.unflatten(patches_BAQP, 3, [rows, columns]);
+      const first = this.options.classToken ? 1 : 0;
+      const registers_BARYX = ops.narrow(maps_BAQYX, 2, first, this.prefixTokens - first);
+      return [block, { ...(first > 0 && { class_BAYX: ops.select(maps_BAQYX, 2, 0) }), registers_BARYX }];
+    });
+    return new Map(maps);
   }
 
   #blockFeatures(tokens_BTD: Tensor, { rows, columns }: Patches): BlockFeatures {

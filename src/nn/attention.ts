@@ -60,7 +60,28 @@ export class Attention extends Module {
     this.rope = options.rope && new Rope(width / heads, options.rope);
   }
 
-  forward(x_BND: Tensor, { coordinates_BN2, context, bias_1ANM }: AttentionInputs = {}): Tensor {
+  forward(x_BND: Tensor, inputs: AttentionInputs = {}): Tensor {
+    return scope(() => {
+      const [q, k, v] = this.#queriesKeysValues(x_BND, inputs);
+      const mixed_BANF = ops.scaledDotProductAttention(q, k, v, inputs.bias_1ANM);
+      return this.proj.forward(ops.flatten(ops.transpose(mixed_BANF, 1, 2), 2, 3));
+    });
+  }
+
+  /** How the first `queries` tokens divide their attention among all tokens, by head: (B, A, queries, M), rows sum to one. */
+  weights(x_BND: Tensor, inputs: AttentionInputs, queries: number): Tensor {
+    return scope(() => {
+      const [q_BANF, k_BAMF] = this.#queriesKeysValues(x_BND, inputs);
+      const first_BAQF = ops.narrow(q_BANF, 2, 0, queries);
+      const scale = 1 / Math.sqrt(first_BAQF.size(3));
+      const scores_BAQM = ops.matmul(ops.mul(first_BAQF, scale), ops.transpose(k_BAMF, 2, 3));
+      const { bias_1ANM } = inputs;
+      return ops.softmax(bias_1ANM ? ops.add(scores_BAQM, ops.narrow(bias_1ANM, 2, 0, queries)) : scores_BAQM, -1);
+    });
+  }
+
+  /** Each (B, A, N, F), queries and keys turned by their positions. */
+  #queriesKeysValues(x_BND: Tensor, { coordinates_BN2, context }: AttentionInputs): [Tensor, Tensor, Tensor] {
     return scope(() => {
       const queryTable = this.#table(coordinates_BN2);
       const keyTable = context ? this.#table(context.coordinates_BM2) : queryTable;
@@ -68,9 +89,7 @@ export class Attention extends Module {
       const q_BNAF = this.#turned(this.#split(this.qProj.forward(x_BND)), queryTable);
       const k_BMAF = this.#turned(this.#split(this.kProj.forward(keys_BMD)), keyTable);
       const v_BMAF = this.#split(this.vProj.forward(keys_BMD));
-      const [q, k, v] = [q_BNAF, k_BMAF, v_BMAF].map((t) => ops.transpose(t, 1, 2)) as [Tensor, Tensor, Tensor];
-      const mixed_BANF = ops.scaledDotProductAttention(q, k, v, bias_1ANM);
-      return this.proj.forward(ops.flatten(ops.transpose(mixed_BANF, 1, 2), 2, 3));
+      return [q_BNAF, k_BMAF, v_BMAF].map((t) => ops.transpose(t, 1, 2)) as [Tensor, Tensor, Tensor];
     });
   }
 

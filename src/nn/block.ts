@@ -54,13 +54,17 @@ class Branch<Fn extends Module> extends Module {
     this.#options = options;
   }
 
+  /** What `fn` gets of x. */
+  input(x_BND: Tensor): Tensor {
+    return this.#options.placement === 'post' ? x_BND : this.norm.forward(x_BND);
+  }
+
   /** x plus what `apply` makes of it. */
   forward(x_BND: Tensor, apply: (x: Tensor, select: SelectRows) => Tensor, dropPath: Generator | undefined): Tensor {
     const { placement = 'pre', dropPath: dropOptions = noDropPath } = this.#options;
     const scaled = (x: Tensor) => (this.scale === undefined ? x : ops.mul(x, this.scale));
     return scope(() => {
-      const inner = (x: Tensor, select: SelectRows) =>
-        scaled(apply(placement === 'pre' ? this.norm.forward(x) : x, select));
+      const inner = (x: Tensor, select: SelectRows) => scaled(apply(this.input(x), select));
       const sum_BND = residual(x_BND, inner, dropOptions, dropPath);
       return placement === 'pre' ? sum_BND : this.norm.forward(sum_BND);
     });
@@ -91,6 +95,11 @@ export class Block extends Module {
       );
       return residual2.forward(attended_BND, (x) => residual2.fn.forward(x), dropPath);
     });
+  }
+
+  /** How the first `queries` of the tokens that `forward` takes attend to all of them, by head: (B, A, queries, N). */
+  attentionWeights(x_BND: Tensor, inputs: AttentionInputs, queries: number): Tensor {
+    return scope(() => this.residual1.fn.weights(this.residual1.input(x_BND), inputs, queries));
   }
 }
 

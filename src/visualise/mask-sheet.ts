@@ -1,6 +1,7 @@
 import type { Raster } from '../data/resample.js';
 import { drawMaskedBatch, type MaskedBatch, type Masking } from '../masks/masked-batch.js';
 import { Random } from '../support/random.js';
+import { type Colour, cssColour } from './mark-pictures.js';
 import { drawSheet, type SheetRow } from './picture-sheet.js';
 import { enlargeSmoothly, shownSide } from './resize-pictures.js';
 import type { SampleImage } from './sample-images.js';
@@ -10,8 +11,6 @@ export interface MaskSheetOptions extends Masking {
   readonly draws: number;
   readonly seed: number;
 }
-
-type Colour = readonly [red: number, green: number, blue: number];
 
 /** Patches that the student does not see, and those among them that it has to predict. */
 export const maskColours = { hidden: [214, 218, 226], predicted: [240, 112, 32] } as const satisfies Record<
@@ -47,8 +46,8 @@ export async function drawMaskSheet(images: readonly SampleImage[], options: Mas
   return drawSheet({
     blocks: [{ rows, captions: images.map(({ caption }) => caption) }],
     keys: [
-      { colour: rgb(maskColours.hidden), label: `hidden: ${hidden} of ${patches} patches` },
-      { colour: rgb(maskColours.predicted), label: `hidden, to predict: ${predictPerImage}` },
+      { colour: cssColour(maskColours.hidden), label: `hidden: ${hidden} of ${patches} patches` },
+      { colour: cssColour(maskColours.predicted), label: `hidden, to predict: ${predictPerImage}` },
       { colour: '#fff', label: `visible: ${visiblePerImage}` },
     ],
   });
@@ -79,8 +78,4 @@ export function maskPicture(
     }
   }
   return { data, width, height };
-}
-
-function rgb(colour: Colour): string {
-  return `rgb(${colour.join(',')})`;
 }

@@ -2,20 +2,23 @@ import sharp from 'sharp';
 import type { Raster } from '../data/resample.js';
 import { invariant } from '../support/errors.js';
 import { fontFamily, svgToRaster } from './rasterise-svg.js';
-import { keysSvg, type SheetKey, widestKey } from './sheet-keys.js';
+import { keysSvg, type SheetKey, swatchSvg, swatchWidth, widestKey } from './sheet-keys.js';
 import { coordinate, escapeXml, fitted, textWidth, wrapped } from './svg-text.js';
 
-/** One line of pictures, left to right, and what they show. */
+/** One line of pictures, left to right, and what they show; without a label they belong to the row above. */
 export interface SheetRow {
-  readonly label: string;
+  readonly label?: string | undefined;
   readonly cells: readonly Raster[];
 }
+
+/** A text below a column; with a colour, a small square of it comes first. */
+export type SheetCaption = string | { readonly text: string; readonly colour: string };
 
 /** Rows below each other that belong together: as many square cells each, of one size. */
 export interface SheetBlock {
   readonly rows: readonly SheetRow[];
   /** What stands below each column, cut to its width. */
-  readonly captions: readonly string[];
+  readonly captions: readonly SheetCaption[];
 }
 
 /** What a sheet shows, from top to bottom. */
@@ -72,7 +75,7 @@ export async function drawSheet(options: SheetOptions): Promise<Buffer> {
 }
 
 function innerWidth({ heading = '', note, keys = [], blocks }: SheetOptions): number {
-  const labels = blocks.flatMap(({ rows }) => rows.map(({ label }) => textWidth(label, sizes.label)));
+  const labels = blocks.flatMap(({ rows }) => rows.map(({ label = '' }) => textWidth(label, sizes.label)));
   const grids = blocks.map(({ rows, captions }) => {
     const columns = Math.min(columnLimit, captions.length);
     return columns * (sideOf(rows) + gap) - gap;
@@ -96,19 +99,28 @@ function placeBlock(
     const x = (column: number) => margin + column * (side + gap);
     for (const { label, cells } of rows) {
       invariant(cells.length === captions.length, 'a sheet has rows of different lengths');
-      texts.push(textSvg(fitted(label, sizes.label, width), margin, y + 29, 'label'));
+      const above = label === undefined ? gap : labelHeight;
+      if (label !== undefined) texts.push(textSvg(fitted(label, sizes.label, width), margin, y + 29, 'label'));
       cells.slice(first, first + columns).forEach((cell, column) => {
         invariant(cell.width === side && cell.height === side, 'the pictures of a row differ in size');
-        places.push({ cell, left: x(column), top: y + labelHeight });
+        places.push({ cell, left: x(column), top: y + above });
       });
-      y += labelHeight + side;
+      y += above + side;
     }
     captions.slice(first, first + columns).forEach((caption, column) => {
-      texts.push(textSvg(fitted(caption, sizes.caption, side), x(column), y + 20, 'caption'));
+      texts.push(captionSvg(caption, x(column), y + 20, side));
     });
     y += captionHeight;
   }
   return y;
+}
+
+function captionSvg(caption: SheetCaption, x: number, y: number, width: number): string {
+  if (typeof caption === 'string') return textSvg(fitted(caption, sizes.caption, width), x, y, 'caption');
+  return (
+    swatchSvg(caption.colour, x, y - 12) +
+    textSvg(fitted(caption.text, sizes.caption, width - swatchWidth), x + swatchWidth, y, 'caption')
+  );
 }
 
 function sideOf(rows: readonly SheetRow[]): number {

@@ -10,6 +10,8 @@ export interface SampleImage {
   readonly picture: Raster;
   /** Its class, where the data set has classes, otherwise its name without folders. */
   readonly caption: string;
+  /** Its place in the data set. */
+  readonly index: number;
 }
 
 /** Which pictures: `count` spread evenly, all where there are fewer; `seed` decides over random crops. */
@@ -41,13 +43,29 @@ export async function* streamSamples(
   const count = Math.min(options.count, dataset.size);
   const stride = Math.floor(dataset.size / count);
   const order = Array.from({ length: count }, (_, place) => place * stride);
+  yield* streamImages(dataset, view, order, options.seed);
+}
+
+/** The pictures at some places of a data set, in that order. @throws as `sampleImages`. */
+export async function imagesAt(dataset: Dataset, view: View, order: readonly number[]): Promise<SampleImage[]> {
+  const images: SampleImage[] = [];
+  for await (const batch of streamImages(dataset, view, order)) images.push(...batch);
+  return images;
+}
+
+async function* streamImages(
+  dataset: Dataset,
+  view: View,
+  order: readonly number[],
+  seed = 0,
+): AsyncGenerator<SampleImage[]> {
   const loader = new Loader({
     dataset,
     views: [view],
-    batchSize: Math.min(BATCH, count),
+    batchSize: Math.min(BATCH, order.length),
     order,
-    seed: options.seed ?? 0,
-    workers: count > BATCH ? Math.min(8, availableParallelism()) : 1,
+    seed,
+    workers: order.length > BATCH ? Math.min(8, availableParallelism()) : 1,
     prefetch: 1,
   });
   try {
@@ -55,7 +73,7 @@ export async function* streamSamples(
       yield Array.from(batch.indices, (index, place) => {
         const data = batch.images.slice(place * batch.sampleBytes, (place + 1) * batch.sampleBytes);
         const caption = dataset.classes?.[batch.labels[place]!] ?? baseName(dataset.item(index).name);
-        return { picture: { data, width: view.size, height: view.size }, caption };
+        return { picture: { data, width: view.size, height: view.size }, caption, index };
       });
     }
   } finally {

@@ -10,6 +10,8 @@ const size = 15;
 const rowHeight = 28;
 const barWidth = 150;
 const space = 28;
+/** How far a text is right of the square before it. */
+export const swatchWidth = 21;
 
 /** Keys from left to right in rows that fit into a width, as SVG, and the height they take. */
 export function keysSvg(
@@ -33,16 +35,20 @@ export function widestKey(keys: readonly SheetKey[]): number {
 }
 
 function keyWidth(key: SheetKey): number {
-  if ('colour' in key) return 21 + textWidth(key.label, size);
+  if ('colour' in key) return swatchWidth + textWidth(key.label, size);
   return textWidth(key.low, size) + textWidth(key.high, size) + barWidth + 16;
+}
+
+/** A small square of a colour, to stand before a text. */
+export function swatchSvg(colour: string, x: number, y: number): string {
+  return `<rect x="${coordinate(x)}" y="${coordinate(y)}" width="14" height="14" rx="2" fill="${escapeXml(colour)}" stroke="#8a93a3" stroke-width="0.75"/>`;
 }
 
 function keySvg(key: SheetKey, index: number, x: number, y: number): string {
   const text = (label: string, at: number) =>
     `<text class="caption" x="${coordinate(at)}" y="${y + 16}">${escapeXml(label)}</text>`;
   if ('colour' in key) {
-    const box = `<rect x="${coordinate(x)}" y="${y + 4}" width="14" height="14" rx="2" fill="${escapeXml(key.colour)}" stroke="#8a93a3" stroke-width="0.75"/>`;
-    return box + text(key.label, x + 21);
+    return swatchSvg(key.colour, x, y + 4) + text(key.label, x + swatchWidth);
   }
   const bar = x + textWidth(key.low, size) + 8;
   const stops = Array.from({ length: 33 }, (_, i) => {

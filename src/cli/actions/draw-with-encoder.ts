@@ -25,18 +25,20 @@ export interface EncoderScene {
  * Opens model and images, lets `draw` make a picture of them, and writes it.
  *
  * @param defaultCount images to show where `--count` does not say
+ * @param viewOf how images are cut to a size: the central square unless given
  * @throws as `openModel`, `openDataset`, `sampleImages`, `writePicture` and `draw`.
  */
 export async function drawWithEncoder(
   options: EncoderPictureOptions,
   defaultCount: number,
   draw: (scene: EncoderScene) => Promise<Picture>,
+  viewOf: (size: number) => View = (size) => ({ kind: 'resize-centre-crop', resize: size, size }),
 ): Promise<CommandResult> {
   const dataset = await openDataset(options.data);
   const model = await openModel(options.model, options);
   try {
     const size = options.size ?? model.size;
-    const view: View = { kind: 'resize-centre-crop', resize: size, size };
+    const view = viewOf(size);
     const images = await sampleImages(dataset, view, { count: options.count ?? defaultCount });
     const imagesText = `${images.length} ${images.length === 1 ? 'image' : 'images'} of ${size} x ${size} pixels`;
     const picture = await draw({

@@ -36,6 +36,14 @@ class PrototypeLayer extends Module {
   }
 }
 
+/** How close features (…, D) are to each prototype: (…, K), the inner product with the unit feature, and its bias. */
+export function prototypeLogits(features: Tensor, layer: { readonly weight: Tensor; readonly bias: Tensor }): Tensor {
+  return scope(() => {
+    const unit = ops.div(features, ops.clampMin(ops.norm(features, 2, [-1], true), 1e-7));
+    return ops.linear(unit, layer.weight, layer.bias);
+  });
+}
+
 /** The teacher's head: prototypes learned on the fly, and soft assignments to them. Source: CAPI model.py `OnlineClustering`. */
 export class OnlineClustering extends Module {
   readonly layer: PrototypeLayer;
@@ -54,8 +62,7 @@ export class OnlineClustering extends Module {
    */
   forward(features_NBD: Tensor, group?: ProcessGroup): { assignments_NBK: Tensor; loss: Tensor } {
     return scope(() => {
-      const unit_NBD = ops.div(features_NBD, ops.clampMin(ops.norm(features_NBD, 2, [-1], true), 1e-7));
-      const logits_NBK = ops.linear(unit_NBD, this.layer.weight, this.layer.bias);
+      const logits_NBK = prototypeLogits(features_NBD, this.layer);
       const assignments_NBK = balancedAssignments(logits_NBK, this.options, group);
       const loss = crossEntropy(
         ops.flatten(logits_NBK, 0, 1),

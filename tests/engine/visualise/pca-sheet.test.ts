@@ -19,7 +19,7 @@ function halves(seed: number): SampleImage {
     const light = Math.floor(i / 3) % 32 < 16 ? 20 : 200;
     return light + random.integer(0, 20);
   });
-  return { picture: { data, width: 32, height: 32 }, caption: `image ${seed}` };
+  return { picture: { data, width: 32, height: 32 }, caption: `image ${seed}`, index: seed };
 }
 
 describe('the sheet of patch colours', () => {

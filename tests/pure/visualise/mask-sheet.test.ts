@@ -37,7 +37,7 @@ describe('the sheet of masks', () => {
     draws: 2,
     seed: 7,
   } as const;
-  const images = [{ picture: white(60), caption: 'one' }];
+  const images = [{ picture: white(60), caption: 'one', index: 0 }];
 
   it('hides and marks as many patches as the recipe says in every draw', async () => {
     const { data, info } = await sharp(await drawMaskSheet(images, options))
