@@ -1,5 +1,6 @@
 import type { Random } from '../support/random.js';
 import type { PixelOperation } from './pixel-operations.js';
+import { drawRandAugment, type RandAugment } from './rand-augment.js';
 
 /**
  * Random changes of colours and sharpness, in this order; probabilities in [0, 1], and what is left out never happens.
@@ -8,12 +9,14 @@ import type { PixelOperation } from './pixel-operations.js';
  *   within -+ it, the four in random order.
  * - `blur`: Gaussian, standard deviation in pixels uniform in `sigma`.
  * - `greyscale`, and `solarize`: values from 128 on are inverted.
+ * - `randAugment`: some of fifteen operations.
  */
 export interface Augmentation {
   jitter?: { probability: number; brightness: number; contrast: number; saturation: number; hue: number };
   blur?: { probability: number; sigma: readonly [number, number] };
   greyscale?: { probability: number };
   solarize?: { probability: number };
+  randAugment?: RandAugment;
 }
 
 const BYOL_JITTER = { probability: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1 };
@@ -37,14 +40,14 @@ export const byolAugmentations = {
 } as const satisfies Record<string, Augmentation>;
 
 /** The random numbers that an augmentation needs; `Random` has them. */
-export type AugmentationDraws = Pick<Random, 'uniform' | 'shuffle'>;
+export type AugmentationDraws = Pick<Random, 'uniform' | 'shuffle' | 'integer' | 'normal'>;
 
 /**
  * What happens to one picture. Draws in the order of the published code: for each part whether it happens (nothing where
  * it always does), then its order and strengths.
  */
 export function drawAugmentation(
-  { jitter, blur, greyscale, solarize }: Augmentation,
+  { jitter, blur, greyscale, solarize, randAugment }: Augmentation,
   draws: AugmentationDraws,
 ): PixelOperation[] {
   const happens = (part: { probability: number } | undefined) =>
@@ -64,5 +67,6 @@ export function drawAugmentation(
   if (blur && happens(blur)) operations.push({ kind: 'blur', sigma: draws.uniform(...blur.sigma) });
   if (happens(greyscale)) operations.push({ kind: 'greyscale' });
   if (happens(solarize)) operations.push({ kind: 'solarize', threshold: SOLARIZE_THRESHOLD });
+  if (randAugment) operations.push(...drawRandAugment(randAugment, draws));
   return operations;
 }

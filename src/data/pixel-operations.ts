@@ -1,18 +1,28 @@
+import { rotationMatrix, transformAffine } from './affine.js';
 import { blur } from './blur.js';
+import { autocontrastTables, equalizeTables } from './histogram-tables.js';
 import { shiftHue } from './hue.js';
 
 /**
  * A change of colours or sharpness of an 8-bit RGB picture, with the arithmetic of Pillow, bit for bit.
  *
  * `factor` 1 changes nothing; 0 gives black (brightness), the mean grey (contrast), a grey picture (saturation). `shift`
- * is a part of the colour circle, -0.5 to 0.5. `sigma` is in pixels. `solarize` inverts values from `threshold` on.
+ * is a part of the colour circle, -0.5 to 0.5. `sigma` is in pixels. `solarize` inverts values from `threshold` on;
+ * `solarize-add` adds to those below 128. `posterize` keeps the upper bits. Rotation is `by` degrees, shearing by pixels a
+ * pixel, translation by a share of the side; what comes from outside is filled.
  */
 export type PixelOperation =
-  | { kind: 'brightness' | 'contrast' | 'saturation'; factor: number }
+  | { kind: 'brightness' | 'contrast' | 'saturation' | 'sharpness'; factor: number }
   | { kind: 'hue'; shift: number }
   | { kind: 'blur'; sigma: number }
   | { kind: 'greyscale' }
-  | { kind: 'solarize'; threshold: number };
+  | { kind: 'solarize'; threshold: number }
+  | { kind: 'solarize-add'; add: number }
+  | { kind: 'posterize'; bits: number }
+  | { kind: 'autocontrast' | 'equalize' }
+  | { kind: Motion; by: number };
+
+type Motion = 'rotate' | 'shear-x' | 'shear-y' | 'translate-x' | 'translate-y';
 
 /** Applies `operation` to a picture of `width` pixels a row, (height, width, 3), in place. */
 export function applyPixelOperation(pixels: Uint8Array, width: number, operation: PixelOperation): void {
@@ -24,6 +34,53 @@ export function applyPixelOperation(pixels: Uint8Array, width: number, operation
   else if (kind === 'blur') blur(pixels, width, operation.sigma);
   else if (kind === 'greyscale') greyscale(pixels);
   else if (kind === 'solarize') mapValues(pixels, solarizeTable(operation.threshold));
+  else if (kind === 'solarize-add')
+    mapValues(
+      pixels,
+      tableOf((value) => (value < 128 ? value + operation.add : value)),
+    );
+  else if (kind === 'posterize')
+    mapValues(
+      pixels,
+      tableOf((value) => value & (-1 << (8 - operation.bits))),
+    );
+  else if (kind === 'autocontrast') mapChannels(pixels, autocontrastTables(pixels));
+  else if (kind === 'equalize') mapChannels(pixels, equalizeTables(pixels));
+  else if ('by' in operation) move(pixels, width, operation.kind, operation.by);
+  else if (kind === 'sharpness') sharpen(pixels, width, operation.factor);
+}
+
+function move(pixels: Uint8Array, width: number, kind: Motion, by: number): void {
+  const height = pixels.length / (3 * width);
+  if (kind === 'rotate' && by === 0) return;
+  if (kind === 'rotate') transformAffine(pixels, width, rotationMatrix(by, width, height));
+  else if (kind === 'shear-x') transformAffine(pixels, width, [1, by, 0, 0, 1, 0]);
+  else if (kind === 'shear-y') transformAffine(pixels, width, [1, 0, 0, by, 1, 0]);
+  else if (kind === 'translate-x') transformAffine(pixels, width, [1, 0, by * width, 0, 1, 0]);
+  else transformAffine(pixels, width, [1, 0, 0, 0, 1, by * height]);
+}
+
+/** A value's table; results above 255 become 255. */
+function tableOf(become: (value: number) => number): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, value) => Math.min(255, become(value)));
+}
+
+function mapChannels(pixels: Uint8Array, tables: Uint8Array): void {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = tables[(i % 3) * 256 + pixels[i]!]!;
+}
+
+/** Away from a smoothed picture, whose pixels are (their neighbourhood's sum + 4 times themselves) / 13; the rim stays. */
+function sharpen(pixels: Uint8Array, width: number, factor: number): void {
+  const single = Math.fround(factor);
+  const source = pixels.slice();
+  const row = 3 * width;
+  for (let at = row; at < pixels.length - row; at++) {
+    const place = at % row;
+    if (place < 3 || place >= row - 3) continue;
+    let sum = 4 * source[at]!;
+    for (const line of [at - row, at, at + row]) sum += source[line - 3]! + source[line]! + source[line + 3]!;
+    pixels[at] = blend(Math.floor((2 * sum + 13) / 26), source[at]!, single);
+  }
 }
 
 function mapValues(pixels: Uint8Array, table: Uint8Array): void {

@@ -30,6 +30,9 @@ function replay(trace: TracedDraw[]) {
       (low === undefined ? take('random', []) : take('uniform', [low, high!])) as number,
     integer: (low: number, high: number) => take('integers', [low, high + 1]) as number,
     shuffle: <T>(items: T) => take('permutation', [(items as number[]).length]) as T,
+    normal: () => {
+      throw new Error('nothing here draws normal deviates');
+    },
     rest,
   };
 }
