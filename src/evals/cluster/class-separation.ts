@@ -11,12 +11,13 @@ export interface ClassSeparation {
   readonly daviesBouldin: number;
 }
 
-/** Samples whose distances to all others are in memory at once. */
+/** Samples whose distances to all others are in memory at once, and the most distances that are: 32 MiB. */
 const CHUNK = 512;
+const DISTANCES = 2 ** 22;
 
 /**
  * Separation of classes (or clusters), computed in float64 as scikit-learn's `silhouette_score` and `davies_bouldin_score`
- * do. A class of one sample has a silhouette of 0. Memory: N x 512 distances; time grows with N².
+ * do. A class of one sample has a silhouette of 0. Memory: a few times 32 MiB; time grows with N².
  *
  * @param features_ND any float dtype, on the CPU; not changed
  * @param labels (N) any integers, at least two different ones and fewer than N
@@ -49,9 +50,10 @@ export function classSeparation(features_ND: Tensor, labels: ArrayLike<number>):
 
 function meanSilhouette(features_ND: Tensor, classes_N: Tensor, classes: Int32Array, sizes: Float64Array): number {
   const squares_N1 = ops.sumDim(ops.mul(features_ND, features_ND), [1], true);
+  const step = Math.max(1, Math.min(CHUNK, Math.floor(DISTANCES / classes.length)));
   let sum = 0;
-  for (let start = 0; start < classes.length; start += CHUNK) {
-    const count = Math.min(CHUNK, classes.length - start);
+  for (let start = 0; start < classes.length; start += step) {
+    const count = Math.min(step, classes.length - start);
     const sums = scope(() => {
       const chunk_CD = ops.narrow(features_ND, 0, start, count);
       const products_NC = ops.matmul(features_ND, ops.transpose(chunk_CD, 0, 1));

@@ -8,7 +8,8 @@ export const cluster = defineTask({
   summary: 'k-means against the classes of images',
   description:
     'Whether images of a class lie together: agreement of k-means clusters with the classes (ACC, NMI, AMI, ARI), and how ' +
-    'far apart the classes themselves lie (silhouette, Davies-Bouldin). MIM-Refiner published 100 runs, of the global vector.',
+    'far apart the classes themselves lie (silhouette, Davies-Bouldin). MIM-Refiner published --method mini-batch ' +
+    '--runs 100 --pooling global.',
   examples: ['--model runs/first --test data/test'],
   options: clusterOptions,
   data: { test: { labels: 'classes', help: 'labelled images to judge on' } },

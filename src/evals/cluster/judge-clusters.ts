@@ -9,10 +9,11 @@ import { classSeparation } from './class-separation.js';
 import { clusterAgreement, correctlyClustered } from './cluster-agreement.js';
 import type { ClusterOptions } from './cluster-options.js';
 import { kMeans } from './k-means.js';
+import { miniBatchKMeans } from './mini-batch-k-means.js';
 
 /**
  * Agreement of k-means clusters with the classes of the test images, and how far apart these classes lie. Percentages, but
- * for the Davies-Bouldin index. Source: MIM-Refiner, appendix on clustering, which uses mini-batches and 100 runs.
+ * for the Davies-Bouldin index. Source: MIM-Refiner, appendix on clustering (reference section 5.11).
  *
  * @throws {UsageError} there are fewer than two classes, or not more images than clusters.
  */
@@ -37,12 +38,18 @@ export async function judgeClusters(context: EvaluationContext<'test'>, options:
   });
 }
 
+type Settings = ClusterOptions & { clusters: number } & Pick<EvaluationContext, 'seed' | 'resamples' | 'progress'>;
+
 function judgeFeatures(
   features_ND: Tensor,
   labels: Int32Array,
-  { clusters, runs, seed, resamples }: Record<'clusters' | 'runs' | 'seed' | 'resamples', number>,
+  { clusters, runs, method, clusterBatch: batchSize, seed, resamples, progress }: Settings,
 ): Omit<Judgement, 'counts'> {
-  const best = kMeans(features_ND, { clusters, runs, seed });
+  const onRun = (done: number, total: number) => progress('k-means', done, total, 'runs');
+  const best =
+    method === 'lloyd'
+      ? kMeans(features_ND, { clusters, runs, seed, onRun })
+      : miniBatchKMeans(features_ND, { clusters, batchSize, runs, seed, onRun });
   const { accuracy, nmi, ami, ari } = clusterAgreement(labels, best.clusters);
   const { silhouette, daviesBouldin } = classSeparation(features_ND, labels);
   const right = correctlyClustered(labels, best.clusters);
@@ -55,6 +62,6 @@ function judgeFeatures(
       seed,
       resamples,
     }),
-    protocol: { clusters, method: 'k-means++, Lloyd', inertia: best.inertia },
+    protocol: { clusters, start: 'k-means++', inertia: best.inertia, iterations: best.iterations },
   };
 }

@@ -14,6 +14,7 @@ export interface KMeansOptions {
   readonly seed?: number;
   /** Centres to start the only run from, (K, D); drawn by k-means++ when left out. */
   readonly start?: Tensor;
+  readonly onRun?: (done: number, total: number) => void;
 }
 
 export interface KMeansResult {
@@ -37,11 +38,8 @@ const CHUNK = 4096;
  * @throws {UsageError} there are fewer samples than clusters.
  */
 export function kMeans(features_ND: Tensor, options: KMeansOptions): KMeansResult {
-  const { clusters, runs = 10, maxIterations = 300, seed = 0, start } = options;
-  const samples = features_ND.size(0);
-  if (!Number.isInteger(clusters) || clusters < 1 || clusters > samples) {
-    throw new UsageError(`Expected 1 to ${samples} clusters, for there are ${samples} samples, received ${clusters}.`);
-  }
+  const { clusters, runs = 10, maxIterations = 300, seed = 0, start, onRun } = options;
+  checkClusters(clusters, features_ND.size(0));
   return noGrad(() =>
     scope(() => {
       const features = ops.to(features_ND, 'float64');
@@ -52,14 +50,21 @@ export function kMeans(features_ND: Tensor, options: KMeansOptions): KMeansResul
           runOnce(features, drawCentres(features, clusters, Random.from(seed, run)), maxIterations),
         );
         if (best === undefined || found.inertia < best.inertia) best = found;
+        onRun?.(run + 1, runs);
       }
       return best!;
     }),
   );
 }
 
+/** @throws {UsageError} there are fewer samples than clusters, or no clusters. */
+export function checkClusters(clusters: number, samples: number): void {
+  if (Number.isInteger(clusters) && clusters >= 1 && clusters <= samples) return;
+  throw new UsageError(`Expected 1 to ${samples} clusters, for there are ${samples} samples, received ${clusters}.`);
+}
+
 /** k-means++: each further centre is a sample, drawn with its squared distance to the nearest centre so far as weight. */
-function drawCentres(features_ND: Tensor, clusters: number, random: Random): Tensor {
+export function drawCentres(features_ND: Tensor, clusters: number, random: Random): Tensor {
   const samples = features_ND.size(0);
   const chosen = [random.integer(0, samples - 1)];
   const nearest = new Float64Array(samples).fill(Number.POSITIVE_INFINITY);
@@ -94,7 +99,7 @@ function runOnce(features_ND: Tensor, start_KD: Tensor, maxIterations: number): 
 }
 
 /** The nearest centre of each sample, and the squared distance to it. */
-function assign(features_ND: Tensor, centres_KD: Tensor) {
+export function assign(features_ND: Tensor, centres_KD: Tensor) {
   const samples = features_ND.size(0);
   const clusters = new Int32Array(samples);
   const squares = new Float64Array(samples);
