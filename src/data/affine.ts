@@ -27,34 +27,46 @@ function rounded(value: number): number {
 export function transformAffine(pixels: Uint8Array, width: number, [a, b, c, d, e, f]: AffineMatrix): void {
   const height = pixels.length / (3 * width);
   const source = pixels.slice();
-  const columns = new Int32Array(4);
+  const column = (x: number) => 3 * Math.min(width - 1, Math.max(0, x));
+  const row = (y: number) => 3 * width * Math.min(height - 1, Math.max(0, y));
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at += 3) {
-      const [xIn, yIn] = [a * (x + 0.5) + b * (y + 0.5) + c, d * (x + 0.5) + e * (y + 0.5) + f];
+      const xIn = a * (x + 0.5) + b * (y + 0.5) + c;
+      const yIn = d * (x + 0.5) + e * (y + 0.5) + f;
       if (!(xIn >= 0 && xIn < width && yIn >= 0 && yIn < height)) {
         pixels.set(FILL, at);
         continue;
       }
-      const [left, top] = [Math.floor(xIn - 0.5), Math.floor(yIn - 0.5)];
-      const [dx, dy] = [xIn - 0.5 - left, yIn - 0.5 - top];
-      for (let i = 0; i < 4; i++) columns[i] = 3 * Math.min(width - 1, Math.max(0, left - 1 + i));
+      const left = Math.floor(xIn - 0.5);
+      const top = Math.floor(yIn - 0.5);
+      const dx = xIn - 0.5 - left;
+      const dy = yIn - 0.5 - top;
+      // Beyond the rim its pixels go on.
+      const c1 = column(left - 1);
+      const c2 = column(left);
+      const c3 = column(left + 1);
+      const c4 = column(left + 2);
+      const r1 = row(top - 1);
+      const r2 = row(top);
+      const r3 = row(top + 1);
+      const r4 = row(top + 2);
       for (let channel = 0; channel < 3; channel++) {
-        const row = (line: number) => {
-          const start = line * width * 3 + channel;
-          const value = (i: number) => source[start + columns[i]!]!;
-          return cubic(value(0), value(1), value(2), value(3), dx);
-        };
-        // Above, the first row goes on; below, the last one that there is.
-        const first = row(Math.min(height - 1, Math.max(0, top - 1)));
-        const inside = (line: number) => line >= 0 && line < height;
-        const second = inside(top) ? row(top) : first;
-        const third = inside(top + 1) ? row(top + 1) : second;
-        const fourth = inside(top + 2) ? row(top + 2) : third;
-        const result = cubic(first, second, third, fourth, dy);
+        const result = cubic(
+          alongRow(source, r1 + channel, c1, c2, c3, c4, dx),
+          alongRow(source, r2 + channel, c1, c2, c3, c4, dx),
+          alongRow(source, r3 + channel, c1, c2, c3, c4, dx),
+          alongRow(source, r4 + channel, c1, c2, c3, c4, dx),
+          dy,
+        );
         pixels[at + channel] = result <= 0 ? 0 : result >= 255 ? 255 : Math.trunc(result);
       }
     }
   }
+}
+
+/** The cubic through four values of a row; plain numbers, as this runs for every pixel. */
+function alongRow(source: Uint8Array, row: number, c1: number, c2: number, c3: number, c4: number, d: number): number {
+  return cubic(source[row + c1]!, source[row + c2]!, source[row + c3]!, source[row + c4]!, d);
 }
 
 /** The cubic through four values (a = -1), `d` of the way from the second to the third. */

@@ -74,12 +74,12 @@ function sharpen(pixels: Uint8Array, width: number, factor: number): void {
   const single = Math.fround(factor);
   const source = pixels.slice();
   const row = 3 * width;
-  for (let at = row; at < pixels.length - row; at++) {
-    const place = at % row;
-    if (place < 3 || place >= row - 3) continue;
-    let sum = 4 * source[at]!;
-    for (const line of [at - row, at, at + row]) sum += source[line - 3]! + source[line]! + source[line + 3]!;
-    pixels[at] = blend(Math.floor((2 * sum + 13) / 26), source[at]!, single);
+  const ofThree = (at: number) => source[at - 3]! + source[at]! + source[at + 3]!;
+  for (let start = row; start < pixels.length - row; start += row) {
+    for (let at = start + 3; at < start + row - 3; at++) {
+      const sum = 4 * source[at]! + ofThree(at - row) + ofThree(at) + ofThree(at + row);
+      pixels[at] = blend(Math.floor((2 * sum + 13) / 26), source[at]!, single);
+    }
   }
 }
 
