@@ -99,11 +99,14 @@ export function checkViews(views: readonly View[]): void {
     if (!(low > 0 && low <= high && high <= 1)) say(`scale must satisfy 0 < low <= high <= 1, not ${low}, ${high}`);
     const [narrow, wide] = view.ratio ?? DEFAULT_RATIO;
     if (!(narrow > 0 && narrow <= wide)) say(`ratio must satisfy 0 < low <= high, not ${narrow}, ${wide}`);
-    for (const [name, part] of Object.entries(view.augment ?? {})) {
-      const { probability } = part as { probability: number };
+    const { randAugment, ...parts } = view.augment ?? {};
+    for (const [name, { probability }] of Object.entries(parts)) {
       if (!(probability >= 0 && probability <= 1))
         say(`${name}: the probability must be in [0, 1], not ${probability}`);
     }
+    const { operations = 0, magnitude = 0 } = randAugment ?? {};
+    if (!(Number.isInteger(operations) && operations >= 0 && magnitude >= 0 && magnitude <= 10))
+      say(`randAugment: a whole number of operations, magnitude 0 to 10, not ${operations}, ${magnitude}`);
     const [least, most] = view.augment?.blur?.sigma ?? [0, 0];
     if (!(least >= 0 && least <= most)) say(`blur: sigma must satisfy 0 <= low <= high, not ${least}, ${most}`);
   });

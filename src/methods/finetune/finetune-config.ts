@@ -18,6 +18,14 @@ export const finetuneRecipe = z.strictObject({
         .default([0.08, 1])
         .describe('Share of the image’s area that a training crop covers.'),
       flip: z.boolean().default(true).describe('Mirror half of the training images.'),
+      randAugment: z
+        .strictObject({
+          operations: z.int().nonnegative().default(2).describe('Operations drawn for an image; 0: none.'),
+          magnitude: z.number().min(0).max(10).default(9).describe('Mean strength of an operation.'),
+          deviation: z.number().nonnegative().default(0.5).describe('Standard deviation of the strength.'),
+        })
+        .prefault({})
+        .describe('RandAugment: changes of colours and shape, each made with probability one half.'),
       erase: fraction
         .default(0.25)
         .describe('Share of the training images of which a random box is replaced by noise; 0: none.'),

@@ -96,8 +96,8 @@ export class Finetune implements Method<FinetuneBatch> {
     this.#classes = classes;
     this.#device = device;
     this.#pool = config.model.pool ?? (this.#options.classToken ? 'class' : 'patches');
-    const { imageSize: size, cropScale, flip } = config.data;
-    this.views = [{ kind: 'random-resized-crop', size, scale: cropScale, flip }];
+    const { imageSize: size, cropScale: scale, flip, randAugment } = config.data;
+    this.views = [{ kind: 'random-resized-crop', size, scale, flip, augment: { randAugment } }];
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#paths = new Generator(seedFrom(config.seed, Stream.Paths), device);
     const place = { dtype: config.optim.precision, device };

@@ -96,12 +96,25 @@ describe('checkViews', () => {
           scale: [0.5, 2],
           ratio: [2, 1],
           flip: true,
-          augment: { greyscale: { probability: 2 }, blur: { probability: 0.5, sigma: [2, 1] } },
+          augment: {
+            greyscale: { probability: 2 },
+            blur: { probability: 0.5, sigma: [2, 1] },
+            randAugment: { operations: 2, magnitude: 11, deviation: 0.5 },
+          },
         },
       ]);
     expect(bad).toThrow(
-      /view 0.*size[\s\S]*view 1.*resize[\s\S]*view 2.*scale[\s\S]*view 2.*ratio[\s\S]*greyscale.*not 2[\s\S]*sigma.*not 2, 1/,
+      /view 0.*size[\s\S]*view 1.*resize[\s\S]*view 2.*scale[\s\S]*view 2.*ratio[\s\S]*greyscale.*not 2[\s\S]*magnitude 0 to 10, not 2, 11[\s\S]*sigma.*not 2, 1/,
     );
+    const randAugment = { operations: 2, magnitude: 9, deviation: 0.5 };
+    const good = {
+      kind: 'random-resized-crop',
+      size: 8,
+      scale: [0.5, 1],
+      flip: true,
+      augment: { randAugment },
+    } as const;
+    expect(() => checkViews([good])).not.toThrow();
     expect(() => checkViews([])).toThrow(/at least one view/);
   });
 });

@@ -12,15 +12,15 @@ function shipped(name: string) {
 }
 
 // From the configuration files of the released code (commit cc57423, yamls/eval): images a step, learning rate for 256
-// images, weight decay, dropped paths; whether images are mixed and erased.
+// images, weight decay, dropped paths; whether images are mixed and erased; operations of RandAugment.
 const published = {
-  'finetune-l16': { batch: 1024, lr: 1e-3, decay: 0.05, drop: 0.2, mixed: true },
-  'finetune-h14': { batch: 1024, lr: 1e-3, decay: 0.05, drop: 0.3, mixed: true },
-  'finetune-1percent-l16': { batch: 512, lr: 3e-5, decay: 0.05, drop: 0, mixed: false },
-  'finetune-1percent-h14': { batch: 512, lr: 3e-5, decay: 0.4, drop: 0, mixed: false },
-  'finetune-10percent-l16': { batch: 512, lr: 3e-5, decay: 0.05, drop: 0, mixed: false },
-  'finetune-10percent-h14': { batch: 256, lr: 1e-3, decay: 0.05, drop: 0.2, mixed: true },
-  'finetune-lowshot-l16': { batch: 250, lr: 1e-4, decay: 0.05, drop: 0, mixed: false },
+  'finetune-l16': { batch: 1024, lr: 1e-3, decay: 0.05, drop: 0.2, mixed: true, operations: 2 },
+  'finetune-h14': { batch: 1024, lr: 1e-3, decay: 0.05, drop: 0.3, mixed: true, operations: 2 },
+  'finetune-1percent-l16': { batch: 512, lr: 3e-5, decay: 0.05, drop: 0, mixed: false, operations: 0 },
+  'finetune-1percent-h14': { batch: 512, lr: 3e-5, decay: 0.4, drop: 0, mixed: false, operations: 0 },
+  'finetune-10percent-l16': { batch: 512, lr: 3e-5, decay: 0.05, drop: 0, mixed: false, operations: 2 },
+  'finetune-10percent-h14': { batch: 256, lr: 1e-3, decay: 0.05, drop: 0.2, mixed: true, operations: 2 },
+  'finetune-lowshot-l16': { batch: 250, lr: 1e-4, decay: 0.05, drop: 0, mixed: false, operations: 0 },
 } as const;
 
 describe.each(Object.entries(published))('%s', (name, expected) => {
@@ -30,6 +30,7 @@ describe.each(Object.entries(published))('%s', (name, expected) => {
     expect(optim).toMatchObject({ epochs: 50, warmupEpochs: 5, endLr: 0, layerDecay: 0.75, betas: [0.9, 0.999] });
     expect(model).toMatchObject({ dropPath: expected.drop, freezeBlocks: 0 });
     expect(data).toMatchObject({ imageSize: 224, cropScale: [0.08, 1], flip: true, erase: expected.mixed ? 0.25 : 0 });
+    expect(data.randAugment).toEqual({ operations: expected.operations, magnitude: 9, deviation: 0.5 });
     const alphas = expected.mixed ? { mixup: 0.8, cutmix: 1 } : { mixup: 0, cutmix: 0 };
     expect(mix).toEqual({ ...alphas, labelSmoothing: 0.1 });
   });
