@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { convert } from '../../../src/cli/actions/convert.js';
 import { parseRecipe } from '../../../src/config/recipe.js';
 import { resolveConfig } from '../../../src/config/resolve-config.js';
+import { runProgram } from '../../../src/engine/run-program.js';
 import { Capi } from '../../../src/methods/capi/capi.js';
 import { capiRecipe, networkOptions } from '../../../src/methods/capi/capi-config.js';
 import { loadEncoder } from '../../../src/models/load-encoder.js';
@@ -12,6 +13,7 @@ import { loadWeights } from '../../../src/models/load-weights.js';
 import { openWeightsFile, withoutPrefixes } from '../../../src/models/published/weights-file.js';
 import { readTorchFile } from '../../../src/models/torch-file/read-torch-file.js';
 import { flattenState } from '../../../src/models/torch-file/torch-value.js';
+import { writeTorchFile } from '../../../src/models/torch-file/write-torch-file.js';
 import { RunFolder } from '../../../src/runs/run-folder.js';
 import { UsageError } from '../../../src/support/errors.js';
 import { readSafetensors } from '../../../src/tensor/safetensors.js';
@@ -181,4 +183,44 @@ it('writes the encoder of a run whose head the published layout cannot hold, wit
     expectClose(theirs.embed(image).global_BD, ours.embed(image).global_BD, 0);
   });
   for (const each of [ours, theirs, method]) each.dispose();
+});
+
+it('is loaded by the published hubconf, where TESSERA_PEER_CAPI names a checkout of it', async () => {
+  const { TESSERA_PEER_CAPI: checkout, TESSERA_PEER_PYTHON: python } = process.env;
+  if (!checkout || !python) return console.log('skipped: TESSERA_PEER_CAPI and TESSERA_PEER_PYTHON are not set');
+  const folder = temporaryFolder();
+  const [run, file, images] = ['run', 'file.pth', 'images.pth'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await convert({ input: published, output: run, weights: 'teacher' });
+  await convert({ input: run, output: file, weights: 'teacher' });
+  const shape = [2, 3, 48, 64];
+  const pixels = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * 0.37));
+  scope(() => writeTorchFile(images, new Map([['images', Tensor.from(pixels, shape)]])));
+  const program = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from hubconf import __model_loader__
+model = __model_loader__(pretrained_weights=sys.argv[2], device="cpu", config_override={"model": json.loads(sys.argv[4])})
+given = {k.removeprefix("backbone."): v for k, v in torch.load(sys.argv[2], weights_only=True).items() if k.startswith("backbone.")}
+own = model.state_dict()
+same = sorted(own) == sorted(given) and all(torch.equal(own[name], given[name]) for name in own)
+with torch.no_grad():
+    features = model(torch.load(sys.argv[3], weights_only=True)["images"])
+print(json.dumps([same, *(f.flatten().tolist() for f in features)]))`;
+  const { model } = goldenJson('capi_tiny') as { model: object };
+  const { code, output } = await runProgram(python, ['-c', program, checkout, file, images, JSON.stringify(model)]);
+  expect(code, output).toBe(0);
+  const [same, ...features] = JSON.parse(output.trim().split('\n').at(-1)!) as [boolean, number[], number[], number[]];
+  expect(same).toBe(true);
+  const encoder = await loadEncoder(run);
+  scope(() => {
+    const { global_BD, registers_BRD, patches_BYXD } = encoder.embed(Tensor.from(pixels, shape));
+    for (const [index, tensor] of [global_BD, registers_BRD, patches_BYXD].entries())
+      expectClose(tensor, Tensor.from(Float32Array.from(features[index]!), tensor.shape), 1e-4);
+  });
+  encoder.dispose();
 });
