@@ -35,7 +35,8 @@ export type ConvertOptions = {
 };
 
 /**
- * `tessera convert`: JSON `{in, out, layout, tensors, parameters}`, parameters being all numbers of these tensors. Files
+ * `tessera convert`: JSON `{in, out, readAs, layout, tensors, parameters}`: `readAs` is `out` with what must be
+ * said behind it to read it, parameters are all numbers of these tensors. Files
  * are written in float32 in a published layout: CAPI's with its order, or that of another family. A run folder gets the
  * weights of a CAPI encoder as its checkpoint of step 0.
  */
@@ -54,19 +55,22 @@ export async function convert(options: ConvertOptions): Promise<CommandResult> {
       ? convertVit(encoder, part, output, layout)
       : await convertCapi(encoder, part, output, layout);
   const { width, depth, heads, patchSize } = encoder.kind === 'vit' ? encoder : encoder.encoder;
+  const readAs = output + (written.hints && `?${written.hints}`);
   const card = cardText(`${input} to ${output}`, [
     ['encoder', `${depth} blocks of width ${width}, ${heads} heads, patches of ${patchSize}`],
-    ['layout', written.layout + (written.recognised ? '' : `, to be read as ${output}?family=${written.layout}`)],
+    ['layout', written.layout],
+    ...(readAs === output ? [] : ([['to be read as', readAs]] as const)),
     ['tensors', String(written.tensors)],
     ['parameters', numberText(written.parameters)],
   ]);
   const { tensors, parameters } = written;
-  return { card, json: { in: input, out: output, layout: written.layout, tensors, parameters } };
+  return { card, json: { in: input, out: output, readAs, layout: written.layout, tensors, parameters } };
 }
 
 interface Written {
   readonly layout: string;
-  readonly recognised: boolean;
+  /** What must be said behind the file to read it. */
+  readonly hints: string;
   readonly tensors: number;
   readonly parameters: number;
 }
@@ -90,7 +94,7 @@ async function convertCapi(
       writeFile(output, new Map(names.map((name) => [name, part.get(capiNameFromPublished(name))!])));
     });
   }
-  return { layout: 'capi', recognised: true, ...counted(part) };
+  return { layout: 'capi', hints: '', ...counted(part) };
 }
 
 function convertVit(
@@ -107,9 +111,9 @@ function convertVit(
   return scope(() => {
     const backbone = [...part].filter(([name]) => name.startsWith(BACKBONE));
     const state = new Map(backbone.map(([name, tensor]) => [name.slice(BACKBONE.length), tensor]));
-    const { family, recognised, container, state: published } = toPublished(options, state, layout);
+    const { family, hints, container, state: published } = toPublished(options, state, layout);
     writeFile(output, published, container);
-    return { layout: family, recognised, ...counted(published) };
+    return { layout: family, hints, ...counted(published) };
   });
 }
 

@@ -134,9 +134,14 @@ export function optionsOfFamily(shapes: Shapes, family: PublishedFamily, heads: 
   );
 }
 
-function headsOf(shapes: Shapes, family: PublishedFamily, width: number): number {
+/** How many attention heads weights of a family (our names) are taken to have, where they tell. */
+export function knownHeads(shapes: Shapes, family: PublishedFamily, width: number): number | undefined {
   const relative = family.options.positions.kind === 'relative' ? shapes.get('positions.table')?.[1] : undefined;
-  const heads = relative ?? family.headsByWidth?.[width] ?? usualHeads[width];
+  return relative ?? family.headsByWidth?.[width] ?? usualHeads[width];
+}
+
+function headsOf(shapes: Shapes, family: PublishedFamily, width: number): number {
+  const heads = knownHeads(shapes, family, width);
   if (heads !== undefined) return heads;
   throw new UsageError(`The weights do not tell into how many attention heads their ${width} channels are split.`, {
     hint: 'Say it behind the file: weights.pth?heads=12.',

@@ -6,13 +6,13 @@ import { vitLayout } from '../vit-layout.js';
 import type { VitOptions } from '../vit-options.js';
 import { families, type PublishedFamily } from './families.js';
 import { publishedName } from './name-map.js';
-import { optionsOfFamily } from './read-published.js';
+import { knownHeads, optionsOfFamily } from './read-published.js';
 
 /** An encoder's weights in the layout of a family. */
 export interface PublishedState {
   readonly family: string;
-  /** Whether a reader sees by the names alone that it is of the family; otherwise `?family=` tells. */
-  readonly recognised: boolean;
+  /** What a reader does not see by names and shapes, to be said behind the file: `family=timm&heads=2`, or nothing. */
+  readonly hints: string;
   /** Under which key files of the family have the state dict, where they do. */
   readonly container: string | undefined;
   /** Tensors in published names and shapes, new ones or those given; the caller owns the new ones. */
@@ -52,8 +52,11 @@ export function toPublished(
     const table = publishedName('positions.table', family.names);
     if (options.positions.kind === 'table' && table !== undefined && table !== 'pos_embed.embed')
       writeTable(written, table, options);
-    const recognised = families.find(({ has }) => has(written)) === family;
-    return { family: family.name, recognised, container: family.container, state: written };
+    const hints = new URLSearchParams();
+    if (families.find(({ has }) => has(written)) !== family) hints.set('family', family.name);
+    const { heads, width } = options;
+    if (knownHeads(vitLayout(options), family, width) !== heads) hints.set('heads', String(heads));
+    return { family: family.name, hints: String(hints), container: family.container, state: written };
   });
 }
 
