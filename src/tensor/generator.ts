@@ -21,7 +21,9 @@ export class Generator {
   }
 
   restore(state: Tensor): void {
-    engine().setGeneratorState(this.id, state.handle);
+    // PyTorch reads from the beginning of the memory, also where the tensor is a later part of it.
+    using own = Tensor.from(state.data(), state.shape);
+    engine().setGeneratorState(this.id, own.handle);
   }
 
   dispose(): void {

@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { CheckpointError } from '../support/errors.js';
 import { openRegularFile, readFully } from '../support/read-file.js';
-import { type DType, dtypeBytes, dtypeFromSafetensors, emptyView, safetensorsName } from './dtype.js';
+import { type DType, dtypeBytes, dtypeFromSafetensors, safetensorsName } from './dtype.js';
 import * as ops from './ops.generated.js';
-import { scope, Tensor } from './tensor.js';
+import { scope, type Tensor } from './tensor.js';
 
 /** Longest header that is read, in bytes: enough for a hundred thousand tensors, too little to exhaust memory. */
 const MAX_HEADER = 16 * 2 ** 20;
@@ -23,26 +23,12 @@ export interface SafetensorsIndex {
 }
 
 /**
- * Reads all tensors of a safetensors file onto the CPU; the caller owns them.
+ * All tensors of a safetensors file, on the CPU and the caller's. Their memory is the file's: it is taken as they are
+ * looked at, and changes to them stay in memory. The file may be removed meanwhile, but not written to.
  * @throws {CheckpointError} the file is unreadable, truncated or inconsistent.
  */
 export function readSafetensors(path: string): Map<string, Tensor> {
-  const file = open(path);
-  const tensors = new Map<string, Tensor>();
-  try {
-    const { entries } = readIndex(file, path);
-    for (const [name, { dtype, shape, offset, bytes }] of entries) {
-      const view = emptyView(dtype, bytes / dtypeBytes(dtype));
-      readExactly(file, new Uint8Array(view.buffer), offset, path);
-      tensors.set(name, Tensor.from(view, shape, dtype));
-    }
-    return tensors;
-  } catch (error) {
-    for (const tensor of tensors.values()) tensor.dispose();
-    throw error;
-  } finally {
-    closeSync(file);
-  }
+  return mapEntries(path, readSafetensorsIndex(path).entries);
 }
 
 /** Names, shapes and metadata without the data. @throws {CheckpointError} as {@link readSafetensors}. */
@@ -55,18 +41,26 @@ export function readSafetensorsIndex(path: string): SafetensorsIndex {
   }
 }
 
-/**
- * A tensor of a safetensors file without reading it: its memory is the file's, taken as it is looked at. Changes to the
- * tensor stay in memory. The file may be removed meanwhile, but not written to.
- * @throws {CheckpointError} as {@link readSafetensors}, or there is no such tensor.
- */
+/** One tensor of a safetensors file. @throws {CheckpointError} as {@link readSafetensors}, or there is no such tensor. */
 export function mapTensor(path: string, name: string): Tensor {
   const entry = readSafetensorsIndex(path).entries.get(name);
   if (!entry) throw new CheckpointError(`Expected a tensor ${name} in ${path}.`);
-  const { dtype, shape, offset, bytes } = entry;
+  return mapEntries(path, new Map([[name, entry]])).get(name)!;
+}
+
+function mapEntries(path: string, entries: ReadonlyMap<string, SafetensorsEntry>): Map<string, Tensor> {
+  const size = [...entries.values()].reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
+  if (size === 0) return new Map();
   return scope(() => {
-    const file_B = ops.fromFile(path, false, offset + bytes, 'uint8');
-    return ops.reshape(ops.viewDtype(ops.narrow(file_B, 0, offset, bytes), dtype), shape);
+    const file_B = ops.fromFile(path, false, size, 'uint8');
+    return new Map(
+      [...entries].map(([name, { dtype, shape, offset, bytes }]) => {
+        const part_B = ops.narrow(file_B, 0, offset, bytes);
+        // Writers need not align what they write, and processors then want a copy.
+        const aligned_B = offset % dtypeBytes(dtype) === 0 ? part_B : ops.clone(part_B);
+        return [name, ops.reshape(ops.viewDtype(aligned_B, dtype), shape)];
+      }),
+    );
   });
 }
 

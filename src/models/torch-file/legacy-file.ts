@@ -1,7 +1,15 @@
 import { readFully } from '../../support/read-file.js';
+import { type DType, dtypeBytes } from '../../tensor/dtype.js';
 import { MAX_PICKLE, PickleCursor } from './pickle-cursor.js';
 import { readStorage } from './rebuild-tensors.js';
-import { PickleError, type StorageSource, TorchStorage, type TorchValue } from './torch-value.js';
+import {
+  PickleError,
+  type StorageSource,
+  type StoredNumbers,
+  storedNumbers,
+  TorchStorage,
+  type TorchValue,
+} from './torch-value.js';
 import { type PickleMeaning, unpickle } from './unpickle.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -64,12 +72,13 @@ export class LegacyFile implements StorageSource {
     return new LegacyFile(file, size, bytes.subarray(start), places);
   }
 
-  storage(key: string, bytes: number): Buffer {
+  storage(key: string, dtype: DType, count: number): StoredNumbers {
+    const bytes = count * dtypeBytes(dtype);
     const place = this.places.get(key);
     if (place?.bytes !== bytes) throw new PickleError(`expected a storage ${key} of ${bytes} bytes, found none`);
     const data = Buffer.from(new ArrayBuffer(bytes));
     if (readFully(this.file, data, place.offset) < bytes) throw new PickleError(`it ends within the storage ${key}`);
-    return data;
+    return storedNumbers(data, dtype, count);
   }
 }
 

@@ -21,8 +21,8 @@ export interface TorchFile extends Disposable {
 /**
  * Reads a file that `torch.save` wrote (`.pth`, `.pt`, `.th`, `.pt.tar`), in the format of PyTorch 1.6 and later or the one
  * before, without executing anything in it: classes other than PyTorch's tensors and plain containers are shown as
- * {@link Inert}, and so are tensors of types that the engine does not use. Needs about the file's size in memory. The
- * caller owns the tensors.
+ * {@link Inert}, and so are tensors of types that the engine does not use. The caller owns the tensors. In the newer
+ * format their memory is the file's: it may be removed meanwhile, but not written to.
  * @throws {CheckpointError} the file is missing, of another kind, truncated, damaged or hostile.
  */
 export async function readTorchFile(path: string): Promise<TorchFile> {
@@ -30,8 +30,12 @@ export async function readTorchFile(path: string): Promise<TorchFile> {
   try {
     const { size } = fstatSync(file);
     if (kindOf(file, size, path) === 'archive') {
-      const archive = await TorchArchive.open(file, size);
-      return build(pickleOf(archive), archive);
+      const archive = await TorchArchive.open(path, file, size);
+      try {
+        return build(pickleOf(archive), archive);
+      } finally {
+        archive.dispose();
+      }
     }
     const legacy = LegacyFile.open(file, size);
     return build(legacy.pickle, legacy);

@@ -1,7 +1,14 @@
-import { type DType, dtypeBytes, emptyView, type TensorData } from '../../tensor/dtype.js';
+import { type DType, dtypeBytes } from '../../tensor/dtype.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { Tensor } from '../../tensor/tensor.js';
-import { Inert, PickleError, type StorageSource, TorchStorage, type TorchValue } from './torch-value.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import {
+  Inert,
+  PickleError,
+  type StorageSource,
+  type StoredNumbers,
+  TorchStorage,
+  type TorchValue,
+} from './torch-value.js';
 import type { Reducer } from './unpickle.js';
 
 /** How much larger than the file its tensors may be together: views can repeat elements. */
@@ -61,7 +68,7 @@ export function readStorage(id: TorchValue): TorchStorage | Inert {
 /** Makes the tensors of a file, each storage once. Close it after use. */
 export class TensorBuilder {
   readonly made: Tensor[] = [];
-  readonly #storages = new Map<string, { readonly storage: TorchStorage; readonly flat: Tensor }>();
+  readonly #storages = new Map<string, { readonly storage: TorchStorage; readonly numbers: StoredNumbers }>();
   #bytes = 0;
 
   constructor(private readonly source: StorageSource) {}
@@ -80,32 +87,28 @@ export class TensorBuilder {
     if (this.#bytes > MAX_REPEATED * size)
       throw new PickleError(`its tensors take more than ${MAX_REPEATED} times the ${size} bytes of the file`);
     if (this.made.length >= MAX_TENSORS) throw new PickleError(`it has more than ${MAX_TENSORS} tensors`);
-    const tensor = ops.asStrided(this.#flat(storage, dtype), shape, strides, offset);
+    const { flat, start } = this.#numbers(storage, dtype);
+    const tensor = ops.asStrided(flat, shape, strides, start + offset);
     this.made.push(tensor);
     return tensor;
   }
 
   /** Gives up the storages; tensors keep what they use. */
   close(): void {
-    for (const { flat } of this.#storages.values()) flat.dispose();
+    for (const { numbers } of this.#storages.values()) numbers.flat.dispose();
   }
 
-  #flat(storage: TorchStorage, dtype: DType): Tensor {
-    const { key, count, bytes } = storage;
+  #numbers(storage: TorchStorage, dtype: DType): StoredNumbers {
+    const { key, count } = storage;
     const known = this.#storages.get(key);
     if (known) {
-      if (known.storage.dtype === dtype && known.storage.count === count) return known.flat;
+      if (known.storage.dtype === dtype && known.storage.count === count) return known.numbers;
       throw new PickleError(`it gives two sizes or types for the storage ${key}`);
     }
-    const flat = Tensor.from(viewOf(this.source.storage(key, bytes), dtype), [count], dtype);
-    this.#storages.set(key, { storage, flat });
-    return flat;
+    const numbers = this.source.storage(key, dtype, count);
+    this.#storages.set(key, { storage, numbers });
+    return numbers;
   }
-}
-
-function viewOf(bytes: Buffer, dtype: DType): TensorData {
-  const View = emptyView(dtype, 0).constructor as new (buffer: ArrayBufferLike) => TensorData;
-  return new View(bytes.buffer);
 }
 
 function checkView(storage: TorchStorage, offset: number, shape: readonly number[], strides: readonly number[]): void {

@@ -4,7 +4,10 @@ import { crc32 } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import { type Entry, RandomAccessReader, type ZipFile } from 'yauzl';
 import { readFully } from '../../support/read-file.js';
-import { PickleError, type StorageSource } from './torch-value.js';
+import { type DType, dtypeBytes } from '../../tensor/dtype.js';
+import * as ops from '../../tensor/ops.generated.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
+import { PickleError, type StorageSource, type StoredNumbers, storedNumbers } from './torch-value.js';
 
 /** Records of an archive: enough for every tensor and optimiser moment of a huge model. */
 const MAX_RECORDS = 50_000;
@@ -23,47 +26,83 @@ interface Place {
   readonly crc: number;
 }
 
-/** The format since PyTorch 1.6: a ZIP archive of uncompressed records. The descriptor stays the caller's. */
-export class TorchArchive implements StorageSource {
-  readonly #file: number;
-  readonly #records: ReadonlyMap<string, Place>;
-  readonly size: number;
+/** How much of a record is looked at at once. */
+const CHUNK = 2 ** 20;
 
-  private constructor(file: number, size: number, records: ReadonlyMap<string, Place>) {
-    this.#file = file;
-    this.size = size;
-    this.#records = records;
-  }
+/**
+ * The format since PyTorch 1.6: a ZIP archive of uncompressed records. Storages are used where they lie: their memory is
+ * the file's. The descriptor stays the caller's; dispose of the rest.
+ */
+export class TorchArchive implements StorageSource {
+  #mapped_B: Tensor | undefined;
+
+  private constructor(
+    private readonly path: string,
+    private readonly file: number,
+    readonly size: number,
+    private readonly records: ReadonlyMap<string, Place>,
+  ) {}
 
   /** Lists the records of a file. @throws {PickleError} it is damaged. */
-  static async open(file: number, size: number): Promise<TorchArchive> {
-    return new TorchArchive(file, size, await listRecords(file, size));
+  static async open(path: string, file: number, size: number): Promise<TorchArchive> {
+    return new TorchArchive(path, file, size, await listRecords(file, size));
   }
 
   has(name: string): boolean {
-    return this.#records.has(name);
+    return this.records.has(name);
   }
 
-  storage(key: string, bytes: number): Buffer {
-    return this.read(`data/${key}`, bytes);
-  }
-
-  /** The bytes of a record. @throws {PickleError} it is missing, longer or shorter than expected, or damaged. */
-  read(name: string, expectedBytes?: number): Buffer {
-    const place = this.#records.get(name);
-    if (place === undefined) throw new PickleError(`expected a record ${name}, found none`);
-    if (expectedBytes !== undefined && place.bytes !== expectedBytes) {
-      throw new PickleError(`expected ${expectedBytes} bytes in the record ${name}, found ${place.bytes}`);
+  storage(key: string, dtype: DType, count: number): StoredNumbers {
+    const name = `data/${key}`;
+    const { offset, bytes, crc } = this.#place(name);
+    const [size, expected] = [dtypeBytes(dtype), count * dtypeBytes(dtype)];
+    if (bytes !== expected) throw new PickleError(`expected ${expected} bytes in the record ${name}, found ${bytes}`);
+    // PyTorch aligns storages; others need not, and processors then want a copy.
+    if (bytes === 0 || offset % size !== 0) return storedNumbers(this.read(name), dtype, count);
+    let sum = 0;
+    const chunk = Buffer.alloc(Math.min(CHUNK, bytes));
+    for (let done = 0; crc !== 0 && done < bytes; done += CHUNK) {
+      const part = chunk.subarray(0, Math.min(CHUNK, bytes - done));
+      this.#fill(name, part, offset + done);
+      sum = crc32(part, sum);
     }
-    if (place.bytes > constants.MAX_LENGTH)
-      throw new PickleError(`its record ${name} of ${place.bytes} bytes is too large for this Node`);
-    const bytes = Buffer.from(new ArrayBuffer(place.bytes));
-    if (readFully(this.#file, bytes, place.offset) < bytes.length) throw new PickleError(`it ends within ${name}`);
+    if (sum !== crc) throw damaged(name);
+    this.#mapped_B ??= ops.fromFile(this.path, false, this.size, 'uint8').retain();
+    const mapped_B = this.#mapped_B;
+    const flat = scope(() => ops.viewDtype(ops.narrow(mapped_B, 0, offset, bytes), dtype));
+    return { flat, start: offset / size };
+  }
+
+  /** The bytes of a record. @throws {PickleError} it is missing or damaged. */
+  read(name: string): Buffer {
+    const { bytes: size, offset, crc } = this.#place(name);
+    if (size > constants.MAX_LENGTH)
+      throw new PickleError(`its record ${name} of ${size} bytes is too large for this Node`);
+    const bytes = Buffer.from(new ArrayBuffer(size));
+    this.#fill(name, bytes, offset);
     // Zero stands for none: torch.serialization.set_crc32_options(False).
-    if (place.crc !== 0 && crc32(bytes) !== place.crc)
-      throw new PickleError(`its record ${name} is damaged: the checksum differs`);
+    if (crc !== 0 && crc32(bytes) !== crc) throw damaged(name);
     return bytes;
   }
+
+  /** Gives up the memory of the file; tensors keep it while they live. */
+  dispose(): void {
+    this.#mapped_B?.dispose();
+  }
+
+  #place(name: string): Place {
+    const place = this.records.get(name);
+    if (place === undefined) throw new PickleError(`expected a record ${name}, found none`);
+    return place;
+  }
+
+  #fill(name: string, bytes: Uint8Array, offset: number): void {
+    if (readFully(this.file, bytes, offset) < bytes.length) throw new PickleError(`it ends within ${name}`);
+  }
+}
+
+function damaged(name: string): PickleError {
+  return new PickleError(`its record ${name} is damaged: the checksum differs`);
 }
 
 /** Reads for yauzl. Its own reader leaves the process with an exception where a hostile archive asks for a place beyond 2^53. */

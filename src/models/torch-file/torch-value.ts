@@ -1,5 +1,5 @@
 import { CheckpointError } from '../../support/errors.js';
-import type { DType } from '../../tensor/dtype.js';
+import { type DType, emptyView, type TensorData } from '../../tensor/dtype.js';
 import { Tensor } from '../../tensor/tensor.js';
 
 /**
@@ -35,8 +35,20 @@ export class TorchStorage {
 export interface StorageSource {
   /** Bytes of the whole file; all storages together are no larger. */
   readonly size: number;
-  /** The bytes of a storage, in memory of their own. @throws {PickleError} it is missing, of another size, or damaged. */
-  storage(key: string, bytes: number): Buffer;
+  /** A storage. @throws {PickleError} it is missing, of another size, or damaged. */
+  storage(key: string, dtype: DType, count: number): StoredNumbers;
+}
+
+/** The elements of a storage: a flat tensor, the caller's, and the place of its first element in the memory it is of. */
+export interface StoredNumbers {
+  readonly flat: Tensor;
+  readonly start: number;
+}
+
+/** Bytes that nobody else uses as a storage. */
+export function storedNumbers(bytes: Buffer, dtype: DType, count: number): StoredNumbers {
+  const View = emptyView(dtype, 0).constructor as new (buffer: ArrayBufferLike) => TensorData;
+  return { flat: Tensor.from(new View(bytes.buffer), [count], dtype), start: 0 };
 }
 
 /** A class or function that a file names, or an instance of it. Nothing of it was run or imported: it is only shown. */

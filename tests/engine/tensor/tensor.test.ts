@@ -155,6 +155,9 @@ describe('generators', () => {
       b.restore(state);
       expect(draw(b)).toEqual(next);
       expect(draw(b)).not.toEqual(next);
+      // A state that is a part of other memory, as in a file.
+      b.restore(ops.narrow(ops.cat([state, state]), 0, state.length, state.length));
+      expect(draw(b)).toEqual(next);
     });
   });
 
