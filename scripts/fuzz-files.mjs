@@ -160,7 +160,7 @@ async function checkWatch() {
   const provoked = { outside: 'wrote elsewhere', large: 'large', ended: 'ended', hung: 'hung' };
   let reader = await Reader.start();
   for (const [kind, expected] of Object.entries(provoked)) {
-    const { outcome } = await reader.read(kind, at('cwd/canary'), 0.5);
+    const { outcome } = await reader.read(kind, at('cwd/canary'), kind === 'hung' ? 0.5 : PATIENCE_S);
     if (outcome !== expected) throw new Error(`expected that the watch notices "${expected}", it said ${outcome}`);
     if (outcome === 'ended' || outcome === 'hung') {
       await reader.end();

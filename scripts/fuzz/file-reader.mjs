@@ -2,7 +2,6 @@
  * Reads files as users' programs do, one after another as the parent names them, and answers what came of each: `read`,
  * `refused` (an error of ours, with its message) or `unexplained` (any other error). Writes into the folder given only.
  */
-import { randomFillSync } from 'node:crypto';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +45,7 @@ const readers = {
   },
   // What must never happen, so that the parent knows that it would notice.
   outside: (path) => writeFileSync(path, 'written'),
-  large: () => randomFillSync(Buffer.alloc(600 * 2 ** 20)),
+  large: () => Buffer.alloc(600 * 2 ** 20, 1),
   ended: () => process.abort(),
   hung: () => {
     for (;;);
