@@ -28,6 +28,8 @@ export interface RecipeCore {
   readonly seed: number;
   readonly data: { readonly imageSize: number; readonly workers?: number | undefined };
   readonly train: TrainConfig;
+  /** How features are followed, where the method gives some. */
+  readonly watch?: { readonly every: number; readonly images: number };
 }
 
 /** What a method shows of an image to what it trains: a crop with a part hidden. */

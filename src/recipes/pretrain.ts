@@ -24,6 +24,7 @@ import type { Method } from '../train/method.js';
 import { type TrainOutcome, train } from '../train/train-loop.js';
 import { ClassifierJudge, type JudgedClassifier, type Judging } from './classifier-judge.js';
 import type { Recipe } from './define-recipe.js';
+import { requireClasses, watchFeatures } from './feature-watch.js';
 import { fitFinetuning } from './fit-finetuning.js';
 import {
   type MethodEntry,
@@ -52,6 +53,8 @@ export interface PretrainOptions {
   readonly from?: string | undefined;
   /** Which encoder of a run in `from` is fine-tuned: the average (default) or the student. */
   readonly weights?: 'student' | 'teacher' | undefined;
+  /** Labelled images on which features are followed: those that are trained on, where they have labels, unless given. */
+  readonly watch?: string | undefined;
   /** `cpu` (default) or `cuda`. */
   readonly device?: string | undefined;
   /** Threads of the engine; all cores by default. */
@@ -69,6 +72,8 @@ export interface PreparedRun {
   /** The resolved configuration as YAML, with the origin of each value. */
   readonly yaml: string;
   readonly dataset: Dataset;
+  /** Labelled images on which features are followed. */
+  readonly watched?: Dataset | undefined;
   /** What the run will cost, where the method says. */
   readonly estimate: CostEstimate | undefined;
   readonly create: (options: MethodOptions) => Method<unknown>;
@@ -83,7 +88,10 @@ export interface PreparedRun {
  * @throws {ConfigError | UsageError | DataError} all problems of the recipe at once.
  */
 export async function prepareRun(
-  options: Pick<PretrainOptions, 'command' | 'recipe' | 'overrides' | 'data' | 'test' | 'from' | 'out' | 'resume'>,
+  options: Pick<
+    PretrainOptions,
+    'command' | 'recipe' | 'overrides' | 'data' | 'test' | 'watch' | 'from' | 'out' | 'resume'
+  >,
 ): Promise<PreparedRun> {
   const recipe =
     typeof options.recipe === 'string'
@@ -105,7 +113,9 @@ export async function prepareRun(
   const fitted =
     entry.command === 'refine' ? fitRefining(entry, config, await startingEncoder(options)) : fit(entry, config);
   const dataset = await openNoted(options.data);
-  return { config, plan: entry.plan(config, dataset.size), yaml, dataset, ...fitted };
+  const watched = options.watch === undefined ? dataset : await openNoted(options.watch);
+  if (options.watch !== undefined) requireClasses(watched);
+  return { config, plan: entry.plan(config, dataset.size), yaml, dataset, watched, ...fitted };
 }
 
 async function openNoted(spec: string): Promise<Dataset> {
@@ -169,7 +179,7 @@ export type RunOutcome = TrainOutcome & { run: string; judged?: JudgedClassifier
 
 /** Trains as a recipe says and returns how it went; the run folder then holds everything. */
 export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
-  const { config, plan, yaml, dataset, create, judging, classes } = await prepareRun(options);
+  const { config, plan, yaml, dataset, create, judging, classes, watched } = await prepareRun(options);
   const threads = options.threads ?? availableParallelism();
   engine().setThreads(threads);
   const device = options.device ?? 'cpu';
@@ -199,6 +209,17 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
     else log.append({ type: 'start', step: 0, method: method.name, steps, facts });
     sinks.push(new TensorBoardWriter(run.tensorboard, firstStep > 0 ? { resumedAt: firstStep } : {}));
     const judge = judging && new ClassifierJudge(judging, method, log);
+    const workers = config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1));
+    const watch =
+      watched?.classes &&
+      config.watch &&
+      watchFeatures({
+        ...{ method, dataset: watched, ...config.watch, size: config.data.imageSize, device, workers },
+        record: (step, values) => {
+          log.append({ type: 'metrics', step, values });
+          for (const sink of sinks) sink.write(step, values);
+        },
+      });
     const outcome = await train({
       method,
       dataset,
@@ -211,10 +232,10 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
       lastStep: Math.min(steps, options.maxSteps ?? steps),
       batchSize: plan.batchSize,
       accumulate: plan.accumulate,
-      workers: config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1)),
+      workers,
       train: config.train,
       machine,
-      judge,
+      judge: judge ?? watch,
     });
     // A finished run that is resumed takes no step and is judged all the same.
     if (judge && outcome.steps === steps && judge.latest === undefined) await judge.look(steps);
@@ -265,7 +286,7 @@ async function resumeFrom(
 }
 
 /** Options of the loop, the number of workers and what is judged do not change losses, so they may change. */
-const mayChange = /^(train\.|data\.(workers|testView)$|judgeEvery$)/;
+const mayChange = /^(train\.|watch\.|data\.(workers|testView)$|judgeEvery$)/;
 
 function refuseChanges(run: RunFolder, yaml: string): void {
   const leaves = (text: string) =>

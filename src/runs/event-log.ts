@@ -69,7 +69,7 @@ export function liveEvents(events: readonly RunEvent[]): RunEvent[] {
   return live;
 }
 
-/** The metrics of a run, one record a step, sorted by step; of several records of one step the last one counts. */
+/** The metrics of a run, one record a step, sorted by step; of several records of one step the later values count. */
 export function readMetrics(run: { readonly events: string }): EventOf<'metrics'>[] {
   return metricsOf(readEvents(run.events));
 }
@@ -77,7 +77,11 @@ export function readMetrics(run: { readonly events: string }): EventOf<'metrics'
 /** The same from events that were read already. */
 export function metricsOf(events: readonly RunEvent[]): EventOf<'metrics'>[] {
   const byStep = new Map<number, EventOf<'metrics'>>();
-  for (const event of liveEvents(events)) if (event.type === 'metrics') byStep.set(event.step, event);
+  for (const event of liveEvents(events)) {
+    if (event.type !== 'metrics') continue;
+    const values = { ...byStep.get(event.step)?.values, ...event.values };
+    byStep.set(event.step, { ...byStep.get(event.step), ...event, values });
+  }
   return [...byStep.values()].sort((a, b) => a.step - b.step);
 }
 

@@ -76,5 +76,10 @@ export interface Method<Batch> {
    * @throws {CheckpointError} they do not fit.
    */
   warmStart(weights: MethodState): void;
+  /**
+   * Features (B, D) by the name of their curve, of normalised images (B, 3, Y, X), without gradients, for those who follow
+   * how good they are; methods without it have no such curves. The caller owns the tensors.
+   */
+  features?(images_B3YX: Tensor): ReadonlyMap<string, Tensor>;
   dispose(): void;
 }

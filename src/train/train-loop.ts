@@ -20,6 +20,14 @@ import { trainStep } from './train-step.js';
 /** Steps between two collections of JavaScript's garbage, which keep the memory of a long run flat. */
 const GARBAGE_EVERY = 50;
 
+/** Looks at the method every so many steps and after the last step of the run; must leave it as it is. */
+export interface Judge {
+  readonly every: number;
+  /** Also before the first step (false). */
+  readonly atStart?: boolean;
+  readonly look: (step: number) => Promise<void>;
+}
+
 export interface TrainOptions {
   readonly method: Method<unknown>;
   readonly dataset: Dataset;
@@ -38,8 +46,7 @@ export interface TrainOptions {
   readonly workers: number;
   readonly train: TrainConfig;
   readonly machine: CheckpointFacts['machine'];
-  /** Looks at the method every so many steps and after the last step of the run; must leave it as it is. */
-  readonly judge?: { readonly every: number; readonly look: (step: number) => Promise<void> } | undefined;
+  readonly judge?: Judge | undefined;
 }
 
 export interface TrainOutcome {
@@ -110,6 +117,7 @@ class TrainSession {
     const { lastStep, train } = this.#o;
     boundNursery();
     try {
+      if (this.#step === 0 && this.#o.judge?.atStart) await this.#judge();
       while (this.#step < lastStep && this.#stop.received === undefined) {
         await this.#takeStep();
         await this.#judge();

@@ -25,6 +25,8 @@ export interface CurvePanel {
   /** What the lines stand for where there are several of one run. */
   readonly parts: readonly string[];
   readonly series: readonly CurveSeries[];
+  /** What the horizontal axis counts: steps unless given. */
+  readonly axis?: string;
 }
 
 interface PanelText {
@@ -41,6 +43,8 @@ const panelTexts: Readonly<Record<string, PanelText>> = {
   clustering: { title: 'Clustering loss', unit: 'nats' },
   targetEntropy: { title: 'Target entropy', unit: 'nats' },
   prototypesInUse: { title: 'Prototypes in use', unit: 'per batch', reach: [0] },
+  knnBlock: { title: 'k-NN by block', unit: '% of a class, mean', reach: [] },
+  knnHead: { title: 'k-NN by head', unit: '% of a class, mean', reach: [] },
   headLoss: { title: 'Loss by head', unit: 'nats' },
   alignment: { title: 'Alignment', unit: 'probability of the right image', reach: [0, 1] },
   localAlignment: { title: 'Alignment of local views', unit: 'probability of the right image', reach: [0, 1] },
@@ -70,9 +74,33 @@ export function curvePanels(runs: readonly RunMetrics[]): CurvePanel[] {
     const group = name.split('.', 1)[0]!;
     groups.set(group, [...(groups.get(group) ?? []), name]);
   }
-  return [...groups]
+  const panels = [...groups]
     .filter(([, members]) => members.length > 0)
     .map(([group, members]) => panelOf(group, members, runs));
+  const blocks = blockPanel(runs);
+  return blocks === undefined ? panels : [blocks, ...panels];
+}
+
+/** How good the blocks of an encoder are before and after the training, where that was followed. */
+function blockPanel(runs: readonly RunMetrics[]): CurvePanel | undefined {
+  const series = runs.flatMap(({ metrics }, run): CurveSeries[] => {
+    const measured = metrics.map(({ values }) => blockPoints(values)).filter((points) => points.length > 0);
+    if (measured.length < 2) return [];
+    return [
+      { run, part: 1, label: 'before', points: measured[0]! },
+      { run, part: 0, label: 'after', points: measured.at(-1)! },
+    ];
+  });
+  if (series.length === 0) return undefined;
+  const { title, unit } = panelTexts.knnBlock!;
+  return { title: `${title}, before and after`, unit, reach: [], parts: ['after', 'before'], series, axis: 'block' };
+}
+
+function blockPoints(values: Readonly<Record<string, number>>): [block: number, value: number][] {
+  return Object.entries(values).flatMap(([name, value]): [number, number][] => {
+    const block = /^knnBlock\.(\d+)$/.exec(name)?.[1];
+    return block === undefined ? [] : [[Number(block), value]];
+  });
 }
 
 function panelOf(group: string, members: readonly string[], runs: readonly RunMetrics[]): CurvePanel {

@@ -1,5 +1,5 @@
 import { type CurvePanel, curvePanels, type RunMetrics } from './curve-panels.js';
-import { curveStyle, drawPanel, panelDescription, panelSize, runColourCount } from './draw-panel.js';
+import { curveStyle, drawPanel, panelDescription, panelSize, runColourCount, xRange } from './draw-panel.js';
 import { fontFamily } from './rasterise-svg.js';
 import { escapeXml } from './svg-text.js';
 
@@ -60,12 +60,7 @@ export function curveFigures(runs: readonly RunMetrics[]): string[] {
 }
 
 function stepRange(panels: readonly CurvePanel[]): [number, number] {
-  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const { points } of panels.flatMap(({ series }) => series)) {
-    first = Math.min(first, points[0]![0]);
-    last = Math.max(last, points.at(-1)![0]);
-  }
-  return first <= last ? [first, last] : [0, 1];
+  return xRange(panels.filter(({ axis }) => axis === undefined));
 }
 
 /** The names of the runs, one below the other: names of runs are long. */

@@ -21,10 +21,11 @@ type Scale = (value: number) => number;
  * One diagram as the content of an SVG of `panelSize`: title with unit, thin grid, lines, and at their ends the last value
  * or, where a run has several, their names. Colours and sizes are those of `curveStyle`.
  *
- * @param steps least and greatest step, the same for all panels of a sheet.
+ * @param steps least and greatest step, the same for all panels of a sheet whose axis counts steps.
  */
 export function drawPanel(panel: CurvePanel, steps: readonly [number, number]): string {
-  const x = scaleLinear(steps[0] === steps[1] ? [steps[0] - 1, steps[0] + 1] : steps, [plot.left, plot.right]);
+  const [first, last] = panel.axis === undefined ? steps : xRange([panel]);
+  const x = scaleLinear(first === last ? [first - 1, first + 1] : [first, last], [plot.left, plot.right]);
   const y = scaleLinear(valueRange(panel), [plot.bottom, plot.top]).nice(4);
   return [
     `<text class="title" x="${plot.left - 40}" y="20">${escapeXml(panel.title)}`,
@@ -32,7 +33,7 @@ export function drawPanel(panel: CurvePanel, steps: readonly [number, number]): 
     '</text>',
     ...y.ticks(4).map((value) => gridLine(y(value), value)),
     ...x.ticks(4).map((step) => stepTick(x(step), step)),
-    `<text class="tick" x="${plot.right}" y="${plot.bottom + 33}" text-anchor="end">step</text>`,
+    `<text class="tick" x="${plot.right}" y="${plot.bottom + 33}" text-anchor="end">${panel.axis ?? 'step'}</text>`,
     ...panel.series.map((series) => lineOf(series, x, y)),
     ...endLabels(panel, x, y),
   ].join('');
@@ -57,12 +58,22 @@ export function curveStyle(colour: (name: string) => string): string {
 }
 
 /** What a panel shows in words, for those who do not see it. */
-export function panelDescription({ title, unit, series }: CurvePanel): string {
+export function panelDescription({ title, unit, series, axis = 'step' }: CurvePanel): string {
   const texts = series.map(({ label, points }) => {
     const [first, last] = [points[0]![1], points.at(-1)![1]];
     return `${label}: from ${numberText(first)} to ${numberText(last)}`;
   });
-  return `${title}${unit === '' ? '' : ` (${unit})`} over steps; ${texts.join('; ')}`;
+  return `${title}${unit === '' ? '' : ` (${unit})`} over ${axis}s; ${texts.join('; ')}`;
+}
+
+/** Least and greatest place of the points of panels; 0 to 1 where there are none. */
+export function xRange(panels: readonly CurvePanel[]): [number, number] {
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { points } of panels.flatMap(({ series }) => series)) {
+    first = Math.min(first, points[0]![0]);
+    last = Math.max(last, points.at(-1)![0]);
+  }
+  return first <= last ? [first, last] : [0, 1];
 }
 
 function valueRange({ series, reach }: CurvePanel): [number, number] {

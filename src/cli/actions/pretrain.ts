@@ -22,6 +22,8 @@ export type PretrainOptions = {
   readonly data: string;
   /** Of `finetune`: labelled images to judge on. */
   readonly test?: string | undefined;
+  /** Of `refine`: labelled images to follow features on. */
+  readonly watch?: string | undefined;
   readonly out: string;
   readonly from: string | undefined;
   /** Of `finetune`: which encoder of a run it starts from. */

@@ -177,6 +177,32 @@ export class MimRefiner implements Method<RefinerBatch> {
     return this.#stage === 'heads' ? 1 : lossWeight(weight, step - this.#headSteps, this.#config.stages.refine.steps);
   }
 
+  /**
+   * What MIM-Refiner follows: every block's raw output, pooled as the heads pool it, and behind the first layer of every
+   * projector. Source: utils/processors/stage3_processor.py.
+   */
+  features(images_B3YX: Tensor): Map<string, Tensor> {
+    return scope(() =>
+      noGrad(() => {
+        const { backbone } = this.student;
+        const pools = [...new Set(this.#specs.map(({ pool }) => pool))];
+        const blocks = pools.flatMap((pool) =>
+          Array.from({ length: backbone.depth }, (_, block) => ({
+            tap: { block, pool },
+            name: `knnBlock.${pools.length > 1 ? `${pool}-` : ''}${block}`,
+          })),
+        );
+        const taps = [...blocks.map(({ tap }) => tap), ...this.#specs];
+        const found = tapFeatures(backbone, ops.to(images_B3YX, this.#config.optim.precision), taps);
+        const hidden = (spec: HeadSpec) => this.heads.get(spec.name)!.evaluate(found.get(tapKey(spec))!).hidden_NC;
+        return new Map([
+          ...blocks.map(({ tap, name }) => [name, found.get(tapKey(tap))!] as const),
+          ...this.#specs.map((spec) => [`knnHead.${spec.name}`, hidden(spec)] as const),
+        ]);
+      }),
+    );
+  }
+
   afterUpdate(step: number): void {
     const { stages, heads } = this.#config;
     if (this.#stage === 'refine') updateAverage(this.teacher, this.student, stages.refine.average);

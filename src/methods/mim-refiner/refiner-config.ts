@@ -133,6 +133,13 @@ export const refinerRecipe = z.strictObject({
     })
     .prefault({})
     .describe('Optimisation.'),
+  watch: z
+    .strictObject({
+      every: count.default(1251).describe('Steps between two measurements.'),
+      images: z.int().min(2).default(5000).describe('Images that are compared with each other.'),
+    })
+    .prefault({})
+    .describe('k-NN of every block and head while training, where --watch or --data has class labels.'),
   train: trainSection.prefault({}),
 });
 

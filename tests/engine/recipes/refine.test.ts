@@ -2,6 +2,9 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openDataset } from '../../../src/data/spec.js';
+import { extractFeatures } from '../../../src/features/extract.js';
+import { loadEncoder } from '../../../src/models/load-encoder.js';
 import { type PretrainOptions, pretrain } from '../../../src/recipes/pretrain.js';
 import { readEvents, readMetrics } from '../../../src/runs/event-log.js';
 import { RunFolder } from '../../../src/runs/run-folder.js';
@@ -41,12 +44,12 @@ async function place() {
 
 /** Everything that the steps of a run computed: losses, gradients and metrics of the heads. */
 function computed(run: string): Map<number, Record<string, number>> {
-  const measured = /^(imagesPerSecond|dataWait|residentBytes|liveTensors)$/;
+  const measured = /^(imagesPerSecond|dataWait|residentBytes|liveTensors|knn.*)$/;
   return new Map(
-    readMetrics(RunFolder.open(run)).map(({ step, values }) => [
-      step,
-      Object.fromEntries(Object.entries(values).filter(([key]) => !measured.test(key))),
-    ]),
+    readMetrics(RunFolder.open(run)).flatMap(({ step, values }) => {
+      if (values.loss === undefined) return [];
+      return [[step, Object.fromEntries(Object.entries(values).filter(([key]) => !measured.test(key)))]];
+    }),
   );
 }
 
@@ -85,6 +88,60 @@ it('leaves the encoder as it is while the heads are trained, and says so; then c
   );
   expect(health[2]).toContain('the encoder does not change in this stage');
   expect(health.at(-1)).toContain('encoder and heads learn');
+});
+
+/** Mean per class, in percent, of each row judged by the others: nearest ten by cosine, weighing exp(cosine / 0.07). */
+function leaveOneOut(rows: readonly (readonly number[])[], labels: readonly number[]): number {
+  const unit = rows.map((row) => row.map((value) => value / Math.hypot(...row)));
+  const right = labels.map((label, own) => {
+    const near = unit
+      .map((row, other) => ({ other, cosine: row.reduce((sum, value, i) => sum + value * unit[own]![i]!, 0) }))
+      .filter(({ other }) => other !== own)
+      .sort((a, b) => b.cosine - a.cosine)
+      .slice(0, 10);
+    const votes = new Map<number, number>();
+    for (const { other, cosine } of near)
+      votes.set(labels[other]!, (votes.get(labels[other]!) ?? 0) + Math.exp(cosine / 0.07));
+    return [...votes].sort((a, b) => b[1] - a[1])[0]![0] === label;
+  });
+  const classes = [...new Set(labels)];
+  const share = (label: number) => {
+    const own = right.filter((_, i) => labels[i] === label);
+    return own.filter(Boolean).length / own.length;
+  };
+  return (100 * classes.reduce((sum, label) => sum + share(label), 0)) / classes.length;
+}
+
+it('follows the k-NN of blocks and heads on labelled images, which changes nothing', async () => {
+  const { folder, out, refine } = await place();
+  const overrides = ['watch.every=4', 'watch.images=30'];
+  const watch = 'scenes://?split=test&count=60&size=32';
+  await refine('followed', { overrides, watch });
+  await refine('alone', { overrides: ['watch.every=1000', 'watch.images=2'] });
+  expect(computed(out('followed'))).toEqual(computed(out('alone')));
+  const measured = readMetrics(RunFolder.open(out('followed'))).filter(({ values }) => 'knnBlock.0' in values);
+  expect(measured.map(({ step }) => step)).toEqual([0, 4, 8, 12]);
+  expect(Object.keys(measured[0]!.values)).toEqual(['knnBlock.0', 'knnBlock.1', 'knnHead.last', 'knnHead.block0']);
+  // The first stage leaves the encoder as it is.
+  expect(measured[1]!.values['knnBlock.1']).toBe(measured[0]!.values['knnBlock.1']);
+  const encoder = await loadEncoder(out('followed'), { weights: 'student' });
+  const dataset = await openDataset(watch);
+  const order = Array.from({ length: 30 }, (_, i) => 2 * i);
+  const features = await extractFeatures({
+    ...{ encoder, dataset, size: 32, view: 'resize-centre-crop', kinds: [] },
+    blocks: { of: [1], kinds: ['patchMean'] },
+  });
+  const all = scope(() => features.blocks.get(1)!.patchMean_ND!.data());
+  const rows = order.map((index) => [...all.slice(index * 16, index * 16 + 16)].map(Number));
+  features.dispose();
+  encoder.dispose();
+  const truth = leaveOneOut(
+    rows,
+    order.map((index) => dataset.item(index).label!),
+  );
+  expect(measured.at(-1)!.values['knnBlock.1']).toBeCloseTo(truth, 6);
+  writeFileSync(join(folder, 'files.txt'), `${fixture('cmyk-adobe.jpg')}\n`);
+  await expect(refine('unlabelled', { watch: `list://${folder}/files.txt` })).rejects.toThrow('has no classes');
 });
 
 it('goes on from a run of the first stage, whose heads and queues it takes', async () => {

@@ -60,6 +60,46 @@ describe('panels', () => {
   });
 });
 
+describe('blocks that were followed', () => {
+  const followed = run('followed', [
+    { 'knnBlock.0': 10, 'knnBlock.1': 12 },
+    { loss: 3 },
+    { 'knnBlock.0': 11, 'knnBlock.1': 20 },
+  ]);
+
+  it('come first, before and after, over their numbers', () => {
+    const [panel, loss] = curvePanels([followed]);
+    expect(loss!.title).toBe('Student loss');
+    expect(panel).toMatchObject({ axis: 'block', parts: ['after', 'before'] });
+    expect(panel!.series.map(({ label, points }) => ({ label, points }))).toEqual([
+      {
+        label: 'before',
+        points: [
+          [0, 10],
+          [1, 12],
+        ],
+      },
+      {
+        label: 'after',
+        points: [
+          [0, 11],
+          [1, 20],
+        ],
+      },
+    ]);
+    const [figure] = curveFigures([followed]);
+    expect(figure).toContain('over blocks; before: from 10 to 12; after: from 11 to 20');
+    // The axis of steps is that of the other panels: blocks span the whole of theirs.
+    const [after] = lines(figure!, 'run-0 part-0');
+    expect(after![1]![0]! - after![0]![0]!).toBe(250);
+  });
+
+  it('are not compared with themselves', () => {
+    const once = run('once', [{ 'knnBlock.0': 10 }]);
+    expect(curvePanels([once]).map(({ axis }) => axis)).toEqual([undefined]);
+  });
+});
+
 describe('a drawn panel', () => {
   const draw = (values: readonly number[], steps: [number, number] = [10, 10 * values.length]) =>
     drawPanel(
