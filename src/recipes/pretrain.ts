@@ -211,8 +211,9 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
     const judge = judging && new ClassifierJudge(judging, method, log);
     const workers = config.data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1));
     const watch =
-      watched?.classes &&
-      config.watch &&
+      watched?.classes !== undefined &&
+      config.watch !== undefined &&
+      config.watch.every > 0 &&
       watchFeatures({
         ...{ method, dataset: watched, ...config.watch, size: config.data.imageSize, device, workers },
         record: (step, values) => {
@@ -235,7 +236,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
       workers,
       train: config.train,
       machine,
-      judge: judge ?? watch,
+      judge: judge ?? (watch || undefined),
     });
     // A finished run that is resumed takes no step and is judged all the same.
     if (judge && outcome.steps === steps && judge.latest === undefined) await judge.look(steps);

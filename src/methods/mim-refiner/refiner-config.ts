@@ -135,7 +135,7 @@ export const refinerRecipe = z.strictObject({
     .describe('Optimisation.'),
   watch: z
     .strictObject({
-      every: count.default(1251).describe('Steps between two measurements.'),
+      every: steps.default(1251).describe('Steps between two measurements; 0 for none.'),
       images: z.int().min(2).default(5000).describe('Images that are compared with each other.'),
     })
     .prefault({})

@@ -117,7 +117,7 @@ it('follows the k-NN of blocks and heads on labelled images, which changes nothi
   const overrides = ['watch.every=4', 'watch.images=30'];
   const watch = 'scenes://?split=test&count=60&size=32';
   await refine('followed', { overrides, watch });
-  await refine('alone', { overrides: ['watch.every=1000', 'watch.images=2'] });
+  await refine('alone');
   expect(computed(out('followed'))).toEqual(computed(out('alone')));
   const measured = readMetrics(RunFolder.open(out('followed'))).filter(({ values }) => 'knnBlock.0' in values);
   expect(measured.map(({ step }) => step)).toEqual([0, 4, 8, 12]);
