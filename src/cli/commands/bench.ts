@@ -39,4 +39,28 @@ export function register(program: Command): void {
       return benchStep(options);
     },
   );
+  const knn = bench
+    .command('knn')
+    .summary('nearest neighbours: time, share of the peak, against scikit-learn')
+    .description('Times the search for nearest neighbours of eval knn and eval segment-knn on random features.')
+    .option('--rows <n>', 'rows to search among, and queries (20000)')
+    .option('--width <n>', 'width of the features (384)')
+    .option('--k <n>', 'neighbours of each query (30)')
+    .option('--threads <n>', 'threads of the engine (default: all cores)')
+    .option('--rounds <n>', 'searches by each metric (3)')
+    .option('--python <path>', 'a Python with scikit-learn, whose brute force is timed in turn with the same threads');
+  defineAction(knn, ['bench knn', 'bench knn --threads 2 --python python3 --json'], async (raw: RawOptions) => {
+    const read = new OptionReader(raw);
+    const options = {
+      rows: read.integer('rows'),
+      width: read.integer('width'),
+      k: read.integer('k'),
+      threads: read.integer('threads'),
+      rounds: read.integer('rounds'),
+      python: read.text('python'),
+    };
+    read.done('bench knn');
+    const { benchKnn } = await import('../actions/bench-knn.js');
+    return benchKnn(options);
+  });
 }

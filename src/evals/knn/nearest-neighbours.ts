@@ -1,7 +1,7 @@
-// Q queries · T training rows · D width · K neighbours of a query
+// Q queries (of a chunk) · T training rows (of a chunk) · D width · K neighbours of a query
 import { ShapeError, UsageError } from '../../support/errors.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { scope, type Tensor } from '../../tensor/tensor.js';
+import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 
 /** How near two features are: 1 - cos of their angle, or the Euclidean distance. */
 export type Distance = 'cosine' | 'L2';
@@ -12,7 +12,7 @@ export interface NeighbourOptions {
   readonly distance: Distance;
   /** Where products are computed (`cpu`). */
   readonly device?: string;
-  /** Queries and training rows that are compared at once (1024 and 16384: 64 MiB of distances). */
+  /** Queries and training rows (at least K) that are compared at once (512 and 32768: 64 MiB of scores). */
   readonly queryChunk?: number;
   readonly trainChunk?: number;
 }
@@ -25,9 +25,17 @@ export interface Neighbours {
   readonly distances: Float32Array;
 }
 
+const QUERY_CHUNK = 512;
+const TRAIN_CHUNK = 32768;
+
+/** Bytes that a search of rows of a width holds beside these and the result: a chunk of scores and of training rows. */
+export function chunkBytes(width: number): number {
+  return 4 * TRAIN_CHUNK * (QUERY_CHUNK + width);
+}
+
 /**
- * Exact nearest neighbours of `query_QD` in `train_TD`, float32. Memory beyond the result: one chunk of distances and a
- * copy of one chunk of training rows. The chunks do not change what is found, up to the order of equal distances.
+ * Exact nearest neighbours of `query_QD` in `train_TD`, float32. Memory beyond the result: one chunk of scores and a copy
+ * of one chunk of training rows. The chunks do not change what is found, up to the order of equal distances.
  *
  * Cosine divides by the bare norm, L2 expands the square and clamps it at 0, as the published code does: a row of zeros has
  * no cosine and comes last. Source: CAPI eval_segmentation.py and `torch.cdist` (reference section 7.1).
@@ -35,79 +43,87 @@ export interface Neighbours {
  * @throws {ShapeError} the widths differ. @throws {UsageError} there are fewer than `k` training rows.
  */
 export function nearestNeighbours(query_QD: Tensor, train_TD: Tensor, options: NeighbourOptions): Neighbours {
-  const { k, distance, device = 'cpu', queryChunk = 1024, trainChunk = 16384 } = options;
+  const { k, distance, device = 'cpu', queryChunk = QUERY_CHUNK, trainChunk = TRAIN_CHUNK } = options;
   const [queries, rows] = [query_QD.size(0), train_TD.size(0)];
   checkShapes(query_QD, train_TD, k);
-  const chunks = starts(queries, queryChunk).map((start) => ({ start, length: Math.min(queryChunk, queries - start) }));
-  let best: [Tensor, Tensor][] = [];
-  for (const start of starts(rows, trainChunk)) {
-    const former = best;
-    best = scope(() => {
-      const train = prepare(train_TD, start, Math.min(trainChunk, rows - start), distance, device);
-      return chunks.map((chunk, i) => {
-        return scope(() => {
-          const query = prepare(query_QD, chunk.start, chunk.length, distance, device);
-          return nearer(former[i], nearestInChunk(query.rows, train, k, start), k);
-        });
+  const search = () => {
+    const best = {
+      scores_QK: ops.full([queries, k], Number.POSITIVE_INFINITY, 'float32', device),
+      indices_QK: ops.full([queries, k], -1, 'int64', device),
+    };
+    // The first chunk has to fill the lists.
+    forChunks(rows, Math.max(trainChunk, k), (start, length) => {
+      const train = prepare(train_TD, start, length, distance, device);
+      forChunks(queries, queryChunk, (from, count) => {
+        const scores_QT = scoresOf(onDevice(query_QD, from, count, device), train);
+        const scores_QK = ops.narrow(best.scores_QK, 0, from, count);
+        keepBest({ scores_QK, indices_QK: ops.narrow(best.indices_QK, 0, from, count) }, scores_QT, start);
       });
     });
-    for (const tensor of former.flat()) tensor.dispose();
-  }
-  const found = { k, indices: new Int32Array(queries * k), distances: new Float32Array(queries * k) };
-  best.forEach(([scores_QK, indices_QK], i) => {
-    const { start, length } = chunks[i]!;
-    scope(() => {
-      const distances = toDistances(scores_QK, prepare(query_QD, start, length, distance, device), distance);
-      found.distances.set(ops.toDevice(distances, 'cpu', 'float32').data() as Float32Array, start * k);
-      found.indices.set(ops.toDevice(indices_QK, 'cpu', 'int32').data() as Int32Array, start * k);
+    forChunks(queries, queryChunk, (from, count) => {
+      const scores_QK = ops.narrow(best.scores_QK, 0, from, count);
+      ops.copy_(scores_QK, toDistances(scores_QK, onDevice(query_QD, from, count, device), distance));
     });
-    scores_QK.dispose();
-    indices_QK.dispose();
-  });
-  return found;
+    return {
+      k,
+      indices: ops.toDevice(best.indices_QK, 'cpu', 'int32').data() as Int32Array,
+      distances: ops.toDevice(best.scores_QK, 'cpu', 'float32').data() as Float32Array,
+    };
+  };
+  return noGrad(() => scope(search));
 }
 
-interface Rows {
-  /** Unit rows for cosine, the rows themselves for L2. */
-  readonly rows: Tensor;
-  /** Half the square of each norm (rows, 1), for L2. */
-  readonly halfSquares?: Tensor;
+/** The best of all training rows so far; indices are int64. */
+interface Best {
+  readonly scores_QK: Tensor;
+  readonly indices_QK: Tensor;
 }
 
-function prepare(all: Tensor, start: number, length: number, distance: Distance, device: string): Rows {
-  const rows = ops.toDevice(ops.narrow(all, 0, start, length), device, 'float32');
-  if (distance === 'cosine') return { rows: ops.div(rows, ops.norm(rows, 2, [1], true)) };
-  return { rows, halfSquares: ops.mul(ops.sumDim(ops.mul(rows, rows), [1], true), 0.5) };
+/** Training rows as scores need them: negative unit rows for cosine; for L2 the rows themselves. */
+interface Prepared {
+  readonly rows_TD: Tensor;
+  /** Half the squares of the norms, (1, T), for L2. */
+  readonly halfSquares_1T?: Tensor;
 }
 
-/**
- * The K best of one training chunk as scores and indices. Scores grow with the distance to one query: -cos, or half the
- * square without the query's own part. The smallest are taken, so that NaN comes last.
- */
-function nearestInChunk(query_QD: Tensor, train: Rows, k: number, start: number): [Tensor, Tensor] {
-  const transposed_DT = ops.transpose(train.rows, 0, 1);
-  const scores_QT =
-    train.halfSquares === undefined
-      ? ops.matmul(ops.neg(query_QD), transposed_DT)
-      : ops.addmm(ops.transpose(train.halfSquares, 0, 1), query_QD, transposed_DT, 1, -1);
-  const [scores_QK, indices_QK] = ops.topk(scores_QT, Math.min(k, train.rows.size(0)), 1, false);
-  return [scores_QK, ops.add(indices_QK, start)];
+function onDevice(all: Tensor, start: number, length: number, device: string): Tensor {
+  return ops.toDevice(ops.narrow(all, 0, start, length), device, 'float32');
 }
 
-function nearer(former: [Tensor, Tensor] | undefined, found: [Tensor, Tensor], k: number): [Tensor, Tensor] {
-  if (former === undefined) return found;
-  const scores = ops.cat([former[0], found[0]], 1);
-  const [scores_QK, places_QK] = ops.topk(scores, Math.min(k, scores.size(1)), 1, false);
-  return [scores_QK, ops.gather(ops.cat([former[1], found[1]], 1), 1, places_QK)];
+function prepare(all_TD: Tensor, start: number, length: number, distance: Distance, device: string): Prepared {
+  const rows_TD = onDevice(all_TD, start, length, device);
+  const norms_T1 = ops.norm(rows_TD, 2, [1], true);
+  if (distance === 'cosine') return { rows_TD: ops.div(rows_TD, ops.neg(norms_T1)) };
+  return { rows_TD, halfSquares_1T: ops.transpose(ops.mul(ops.mul(norms_T1, norms_T1), 0.5), 0, 1) };
 }
 
-function toDistances(scores_QK: Tensor, query: Rows, distance: Distance): Tensor {
-  if (distance === 'cosine') return ops.add(scores_QK, 1);
-  return ops.sqrt(ops.clampMin(ops.mul(ops.add(scores_QK, query.halfSquares!), 2), 0));
+/** Numbers that grow with the distance to one query: -cos times its norm, or half the square without its own part. */
+function scoresOf(query_QD: Tensor, { rows_TD, halfSquares_1T }: Prepared): Tensor {
+  const transposed_DT = ops.transpose(rows_TD, 0, 1);
+  if (halfSquares_1T === undefined) return ops.matmul(query_QD, transposed_DT);
+  return ops.addmm(halfSquares_1T, query_QD, transposed_DT, 1, -1);
 }
 
-function starts(count: number, step: number): number[] {
-  return Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
+/** Puts what is smaller in a chunk that begins at the row `start` into the lists. NaN comes last. */
+function keepBest(best: Best, scores_QT: Tensor, start: number): void {
+  const k = best.scores_QK.size(1);
+  const [found_QK, places_QK] = ops.topk(scores_QT, Math.min(k, scores_QT.size(1)), 1, false);
+  const scores = start === 0 ? found_QK : ops.cat([best.scores_QK, found_QK], 1);
+  const indices = start === 0 ? places_QK : ops.cat([best.indices_QK, ops.add(places_QK, start)], 1);
+  const [scores_QK, kept_QK] = ops.topk(scores, k, 1, false);
+  ops.copy_(best.scores_QK, scores_QK);
+  ops.copy_(best.indices_QK, ops.gather(indices, 1, kept_QK));
+}
+
+function toDistances(scores_QK: Tensor, query_QD: Tensor, distance: Distance): Tensor {
+  const norms_Q1 = ops.norm(query_QD, 2, [1], true);
+  if (distance === 'cosine') return ops.add(ops.div(scores_QK, norms_Q1), 1);
+  return ops.sqrt(ops.clampMin(ops.add(ops.mul(scores_QK, 2), ops.mul(norms_Q1, norms_Q1)), 0));
+}
+
+/** Tensors that `use` makes are freed. */
+function forChunks(count: number, step: number, use: (start: number, length: number) => void): void {
+  for (let start = 0; start < count; start += step) scope(() => use(start, Math.min(step, count - start)));
 }
 
 function checkShapes(query_QD: Tensor, train_TD: Tensor, k: number): void {
