@@ -46,6 +46,13 @@ test('of two records of one step the later one counts, and steps are sorted', ()
   ]);
 });
 
+test('records of one step that say different things are one', () => {
+  const path = join(temporaryFolder(), 'events.jsonl');
+  const watched = { ...metrics(10, 1), values: { 'knnBlock.0': 12 } };
+  write(path, [metrics(10, 1), watched]);
+  expect(readMetrics({ events: path }).map(({ values }) => values)).toEqual([{ loss: 1, 'knnBlock.0': 12 }]);
+});
+
 test('a run without events has none; an unknown event is told with its line', () => {
   const path = join(temporaryFolder(), 'events.jsonl');
   expect(readEvents(path)).toEqual([]);
