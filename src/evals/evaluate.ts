@@ -7,7 +7,7 @@ import type { ImageEncoder } from '../models/encoder.js';
 import { DataError, invariant, UsageError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
 import { type EvaluationSettings, withContext } from './evaluation-context.js';
-import type { DataRole, Intervals, Judgement, Metrics, Task } from './task.js';
+import type { Curve, DataRole, Intervals, Judgement, Metrics, Task } from './task.js';
 import { findTask, type TaskName, type TaskOf, tasks } from './tasks.js';
 
 export interface EvaluateOptions<Name extends TaskName = TaskName> extends EvaluationSettings {
@@ -26,6 +26,7 @@ export interface EvaluationResult extends Judgement {
   /** The same for the untrained encoder. */
   readonly floor?: Metrics;
   readonly floorIntervals?: Intervals;
+  readonly floorCurve?: Curve;
 }
 
 /**
@@ -67,6 +68,8 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
       intervals: { percent: 95, method: 'bootstrap over test images, percentiles', resamples },
     },
     counts: found.counts,
+    ...(found.curve && { curve: found.curve }),
+    ...(below?.curve && { floorCurve: below.curve }),
     ...(found.details && { details: found.details }),
   };
 }
@@ -91,19 +94,22 @@ function checkLabels(task: Task, data: Readonly<Record<DataRole, Dataset>>): voi
     none: () => true,
     classes: (set: Dataset) => set.classes !== undefined,
     pixels: (set: Dataset) => set.item(0).pixels !== undefined,
+    any: (set: Dataset) => set.classes !== undefined || set.item(0).pixels !== undefined,
   };
   const hints = {
     none: '',
     classes: 'Give a folder with one sub-folder per class, or another labelled data set.',
     pixels: 'Give segmentation:///path?images=…&labels=…, or scenes://.',
+    any: 'Give a folder with one sub-folder per class, segmentation:///path?images=…&labels=…, or scenes://.',
   };
+  const kinds = { none: 'no', classes: 'class', pixels: 'pixel', any: 'class or pixel' };
   const lacking = rolesOf(task).filter((role) => !has[task.data[role]!.labels](data[role]));
   const [first] = lacking;
   if (first === undefined) return;
   const { labels } = task.data[first]!;
   const specs = [...new Set(lacking.map((role) => data[role].spec))];
   throw new DataError(
-    `${task.name} needs ${labels === 'pixels' ? 'pixel' : 'class'} labels, which ${specs.join(' and ')} ${specs.length > 1 ? 'lack' : 'lacks'}.`,
+    `${task.name} needs ${kinds[labels]} labels, which ${specs.join(' and ')} ${specs.length > 1 ? 'lack' : 'lacks'}.`,
     { hint: hints[labels] },
   );
 }

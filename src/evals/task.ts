@@ -11,8 +11,8 @@ export type DataRole = 'train' | 'test';
 
 /** What a task wants of a data set. */
 export interface DataNeed {
-  /** Labels that every image must have. */
-  readonly labels: 'none' | 'classes' | 'pixels';
+  /** Labels that every image must have; `any`: classes, pixel labels, or both. */
+  readonly labels: 'none' | 'classes' | 'pixels' | 'any';
   /** For `--help`: what these images are for. */
   readonly help: string;
 }
@@ -34,6 +34,17 @@ export type Metrics = Readonly<Record<string, number>>;
 /** 95 % bootstrap intervals over test images, by the name of the metric; not every metric has one. */
 export type Intervals = Readonly<Record<string, Interval>>;
 
+/** How metrics change along something: blocks, numbers of neighbours. Plain data. */
+export interface Curve {
+  /** What `at` holds: `block`, `k`. */
+  readonly along: string;
+  readonly at: readonly number[];
+  /** Values by the name of the metric, one for each of `at`. */
+  readonly metrics: Readonly<Record<string, readonly number[]>>;
+  /** Their intervals; not every metric has them. */
+  readonly intervals: Readonly<Record<string, readonly Interval[]>>;
+}
+
 /** What was found of one encoder. Plain data. */
 export interface Judgement {
   readonly metrics: Metrics;
@@ -41,6 +52,7 @@ export interface Judgement {
   /** Settings beyond the options, or other than these: what was chosen. */
   readonly protocol: Readonly<Record<string, unknown>>;
   readonly counts: Readonly<Record<string, number>>;
+  readonly curve?: Curve | undefined;
   /** What else was found, for the JSON only: all candidates, not just the best. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -113,4 +125,15 @@ export function defineTask<const Name extends string, Schema extends z.ZodObject
   task: Task<Name, Schema, Data>,
 ): Task<Name, Schema, Data> {
   return task;
+}
+
+/** The curve of what was found at each of several values, which all gave the same metrics. */
+export function curveOf(
+  along: string,
+  at: readonly number[],
+  found: readonly Pick<Judgement, 'metrics' | 'intervals'>[],
+): Curve {
+  const columns = <Value>(of: (judged: Pick<Judgement, 'metrics' | 'intervals'>) => Readonly<Record<string, Value>>) =>
+    Object.fromEntries(Object.keys(of(found[0]!)).map((name) => [name, found.map((judged) => of(judged)[name]!)]));
+  return { along, at, metrics: columns(({ metrics }) => metrics), intervals: columns(({ intervals }) => intervals) };
 }

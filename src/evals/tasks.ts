@@ -1,3 +1,4 @@
+import { blocks } from './blocks/blocks-task.js';
 import { cluster } from './cluster/cluster-task.js';
 import { knn } from './knn/knn-task.js';
 import { lowshot } from './lowshot/lowshot-task.js';
@@ -7,7 +8,7 @@ import { segmentLinear } from './segment/segment-linear-task.js';
 import type { Task } from './task.js';
 
 /** Every way to judge an encoder, in the order of `tessera eval --help`. */
-export const tasks = [knn, linear, attentive, lowshot, segmentKnn, segmentLinear, cluster] as const;
+export const tasks = [knn, linear, attentive, lowshot, segmentKnn, segmentLinear, cluster, blocks] as const;
 
 type AnyTask = (typeof tasks)[number];
 export type TaskName = AnyTask['name'];

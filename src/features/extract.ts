@@ -47,6 +47,8 @@ export interface Features {
   readonly count: number;
   readonly global_ND?: Tensor;
   readonly class_ND?: Tensor;
+  /** Means of the registers. */
+  readonly registers_ND?: Tensor;
   readonly patchMean_ND?: Tensor;
   /** Patches row by row. */
   readonly patches_NPD?: Tensor;

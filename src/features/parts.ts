@@ -4,10 +4,10 @@ import { TesseraError, UsageError } from '../support/errors.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 
-/** Which features of an image: its global vector, its class token, the mean of its patches, or every patch. */
-export type FeatureKind = 'global' | 'class' | 'patchMean' | 'patches';
+/** Which features of an image: its global vector, class token, the mean of its registers or patches, or every patch. */
+export type FeatureKind = 'global' | 'class' | 'registers' | 'patchMean' | 'patches';
 /** What a block has of these. */
-export type BlockKind = Exclude<FeatureKind, 'global'>;
+export type BlockKind = Exclude<FeatureKind, 'global' | 'registers'>;
 
 /** One kind of features of an encoder's output or, before any norm that follows it, of one of its blocks. */
 export interface FeaturePart {
@@ -38,7 +38,7 @@ export function partsOf(kinds: readonly FeatureKind[], blocks?: BlockRequest): F
 /**
  * A part of an embedding as float32 on the CPU: (B, D), or (B, P, D) with patches row by row.
  * @param near name of an image of the batch, for errors
- * @throws {UsageError} the encoder has no class token. @throws {TesseraError} `NOT_FINITE`
+ * @throws {UsageError} the encoder has no class token, or no registers. @throws {TesseraError} `NOT_FINITE`
  */
 export function takePart(part: FeaturePart, embedding: Embedding, near: string): Tensor {
   return scope(() => {
@@ -65,12 +65,17 @@ export function partSize({ kind, block }: FeaturePart, embedding: Embedding): nu
 
 function takeFrom(source: Embedding | BlockFeatures, kind: FeatureKind): Tensor {
   if (kind === 'global') return (source as Embedding).global_BD;
-  if (kind === 'class') {
-    if (source.class_BD) return source.class_BD;
-    throw new UsageError('The class token is asked for, and this encoder has none.', {
-      hint: 'Use the mean of the patches or the global vector instead.',
-    });
+  if (kind === 'class') return source.class_BD ?? lacking('The class token is');
+  if (kind === 'registers') {
+    const { registers_BRD } = source as Embedding;
+    return registers_BRD.size(1) > 0 ? ops.meanDim(ops.to(registers_BRD, 'float32'), [1]) : lacking('Registers are');
   }
   const patches_BPD = ops.to(ops.flatten(source.patches_BYXD, 1, 2), 'float32');
   return kind === 'patches' ? patches_BPD : ops.meanDim(patches_BPD, [1]);
+}
+
+function lacking(what: string): never {
+  throw new UsageError(`${what} asked for, and this encoder has none.`, {
+    hint: 'Use the mean of the patches or the global vector instead.',
+  });
 }

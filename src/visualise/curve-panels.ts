@@ -6,7 +6,7 @@ export interface RunMetrics {
   readonly metrics: readonly EventOf<'metrics'>[];
 }
 
-/** A line: values over steps. Values that are not finite are gaps. */
+/** A line: values over steps or what else a panel is along. Values that are not finite are gaps. */
 export interface CurveSeries {
   /** Which run, counted from 0. */
   readonly run: number;

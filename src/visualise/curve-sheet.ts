@@ -24,9 +24,14 @@ const margin = 20;
  * runs above. Needs no engine.
  */
 export function curveSheet(runs: readonly RunMetrics[]): string {
-  const panels = curvePanels(runs);
+  const names = runs.map(({ name }) => name);
+  return panelSheet(curvePanels(runs), names, 'Training curves', 'No metrics were logged yet.');
+}
+
+/** Diagrams of what belongs to several names, their lines' `run`s, as one SVG. */
+export function panelSheet(panels: readonly CurvePanel[], names: readonly string[], label: string, none = ''): string {
   const steps = stepRange(panels);
-  const legend = legendRows(runs);
+  const legend = legendRows(names);
   const top = margin + legend.height;
   const rows = Math.max(1, Math.ceil(panels.length / columns));
   const width = 2 * margin + Math.min(columns, Math.max(1, panels.length)) * panelSize.width;
@@ -36,10 +41,10 @@ export function curveSheet(runs: readonly RunMetrics[]): string {
     const y = top + Math.floor(place / columns) * panelSize.height;
     return `<g transform="translate(${x} ${y})">${drawPanel(panel, steps)}</g>`;
   });
-  const empty = '<text class="unit" x="30" y="60">No metrics were logged yet.</text>';
+  const empty = `<text class="unit" x="30" y="60">${escapeXml(none)}</text>`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
-    ` font-family="${fontFamily}, system-ui, sans-serif" role="img" aria-label="Training curves">`,
+    ` font-family="${fontFamily}, system-ui, sans-serif" role="img" aria-label="${escapeXml(label)}">`,
     `<style>${curveStyle((name) => colours[name]!)}</style>`,
     '<rect width="100%" height="100%" fill="#fff"/>',
     ...legend.parts,
@@ -64,11 +69,11 @@ function stepRange(panels: readonly CurvePanel[]): [number, number] {
 }
 
 /** The names of the runs, one below the other: names of runs are long. */
-function legendRows(runs: readonly RunMetrics[]): { parts: string[]; height: number } {
-  const parts = runs.map(({ name }, run) => {
+function legendRows(names: readonly string[]): { parts: string[]; height: number } {
+  const parts = names.map((name, run) => {
     const y = margin + 10 + run * 20;
-    const line = runs.length === 1 ? '' : `<path class="line run-${run % runColourCount}" d="M30 ${y - 4}h22"/>`;
-    return `${line}<text class="title" x="${runs.length === 1 ? 30 : 60}" y="${y}">${escapeXml(name)}</text>`;
+    const line = names.length === 1 ? '' : `<path class="line run-${run % runColourCount}" d="M30 ${y - 4}h22"/>`;
+    return `${line}<text class="title" x="${names.length === 1 ? 30 : 60}" y="${y}">${escapeXml(name)}</text>`;
   });
-  return { parts, height: runs.length * 20 + 10 };
+  return { parts, height: names.length * 20 + 10 };
 }

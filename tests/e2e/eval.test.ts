@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -58,6 +58,11 @@ describe('tessera eval', () => {
       }
       expect(JSON.parse(readFileSync(join(out, `${task}.json`), 'utf8'))).toEqual(json);
     }
+    const blocks = runTessera(['eval', 'blocks', ...evaluation.filter((option) => option !== '--json')]);
+    expect(blocks.code, blocks.stderr).toBe(0);
+    expect(blocks.stdout).toMatch(/^block +top-1, .+ +top-1, untrained/);
+    expect(readFileSync(join(out, 'blocks.svg'), 'utf8')).toContain('mIoU by block');
+    expect(existsSync(join(run, 'images', 'blocks.png'))).toBe(true);
     const cluster = runTessera([
       'eval',
       'cluster',
@@ -77,6 +82,7 @@ describe('tessera eval', () => {
     expect(logged.map(({ task, step, encoder }) => [task, step, encoder])).toEqual([
       ['knn', 2, 'teacher'],
       ['segment-knn', 2, 'teacher'],
+      ['blocks', 2, 'teacher'],
       ['cluster', 2, 'teacher'],
     ]);
   });

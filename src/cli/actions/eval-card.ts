@@ -1,11 +1,9 @@
-import type { EvaluationResult } from '../../evals/evaluate.js';
-import type { MetricInfo, Task } from '../../evals/task.js';
+import type { Task } from '../../evals/task.js';
 import { findTask } from '../../evals/tasks.js';
 import { tableText } from '../../support/table-text.js';
 import { cardText } from '../output.js';
-
-/** What was found of a model. */
-export type ModelResult = EvaluationResult & { readonly model: string; readonly weights: 'student' | 'teacher' };
+import { curveTable } from './eval-curve.js';
+import { type ModelResult, metricText, nameOf } from './eval-texts.js';
 
 type Fact = readonly [name: string, value: string | undefined];
 
@@ -17,7 +15,9 @@ export function evaluationCard(results: readonly ModelResult[], features: string
     ['features', features],
     ['written', path],
   ] as const;
-  return results.length === 1 ? modelCard(task, first, ends) : comparison(task, results, ends);
+  const card = results.length === 1 ? modelCard(task, first, ends) : comparison(task, results, ends);
+  const curves = curveTable(task, results);
+  return curves === undefined ? card : `${curves}\n\n${card}`;
 }
 
 function modelCard(task: Task, result: ModelResult, ends: readonly Fact[]): string {
@@ -73,14 +73,4 @@ function settingsText(protocol: Readonly<Record<string, unknown>>): string {
     .filter(([name, value]) => !left.has(name) && typeof value !== 'object' && value !== undefined)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
-}
-
-function nameOf({ model, weights }: ModelResult): string {
-  return `${model}${weights === 'student' ? ' (student)' : ''}`;
-}
-
-function metricText({ unit }: MetricInfo, value: number, interval: readonly [number, number] | undefined): string {
-  const text = (number: number) => number.toFixed(unit === '%' ? 1 : 2);
-  const range = interval ? ` (${text(interval[0])} to ${text(interval[1])})` : '';
-  return `${text(value)}${unit === '%' ? ' %' : ''}${range}`;
 }

@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/spec.js';
 import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
-import type { TaskName } from '../../evals/tasks.js';
+import { findTask, type TaskName } from '../../evals/tasks.js';
 import { FeatureCache } from '../../features/feature-cache.js';
 import type { ImageEncoder } from '../../models/encoder.js';
+import { saveRunPicture } from '../../report/run-pictures.js';
 import { EventLog } from '../../runs/event-log.js';
-import type { RunFolder } from '../../runs/run-folder.js';
+import { RunFolder } from '../../runs/run-folder.js';
 import { storageError, writeFileAtomic } from '../../support/atomic-file.js';
 import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
 import type { CommandResult } from '../output.js';
-import { evaluationCard, type ModelResult } from './eval-card.js';
+import { evaluationCard } from './eval-card.js';
+import { curvePicture, curveSvg } from './eval-curve.js';
+import type { ModelResult } from './eval-texts.js';
 import { openModel } from './open-model.js';
 
 /** The checked options of `tessera eval`. */
@@ -52,6 +55,7 @@ export async function evaluateModels(options: EvalOptions): Promise<CommandResul
   for (const model of models) results.push(await evaluateModel(options, model, data, cache));
   const json = results.length === 1 ? results[0] : { task, results };
   const path = out === undefined ? undefined : writeJson(out, `${task}.json`, json);
+  await keepCurves(options, results);
   return { card: evaluationCard(results, cacheText(cache), path), json };
 }
 
@@ -90,6 +94,19 @@ async function evaluateModel(
     opened.encoder.dispose();
     floor?.dispose();
   }
+}
+
+/** Curves as `OUT/<task>.svg`, and as pictures of the runs among the models. */
+async function keepCurves({ task: name, models, out }: EvalOptions, results: readonly ModelResult[]): Promise<void> {
+  const task = findTask(name)!;
+  const svg = curveSvg(task, results);
+  if (svg === undefined) return;
+  if (out !== undefined) writeFileAtomic(join(out, `${name}.svg`), svg);
+  const runs = models.filter((model) => RunFolder.isRun(model)).map((model) => RunFolder.open(model));
+  if (runs.length === 0) return;
+  const { svgToPng } = await import('../../visualise/rasterise-svg.js');
+  const { along } = results.find(({ curve }) => curve !== undefined)!.curve!;
+  for (const run of runs) saveRunPicture(run, name, curvePicture(task, along, svgToPng(svg)));
 }
 
 function openCache({ cacheFolder, cacheLimit }: EvalOptions): Promise<FeatureCache> {

@@ -2,7 +2,7 @@
 import { UsageError } from '../../support/errors.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
-import { pooledKind } from '../measure/pooling-options.js';
+import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
 import { fitScaler, scaleRows } from '../measure/scalers.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { classSeparation } from './class-separation.js';
@@ -18,8 +18,7 @@ import { miniBatchKMeans } from './mini-batch-k-means.js';
  * @throws {UsageError} there are fewer than two classes, or not more images than clusters.
  */
 export async function judgeClusters(context: EvaluationContext<'test'>, options: ClusterOptions): Promise<Judgement> {
-  const kind = pooledKind(options.pooling);
-  const found = await context.features('test', { view: options.view, kinds: [kind] });
+  const found = await context.features('test', pooledRequest(context.encoder, options));
   const { labels, count, broken } = found;
   const classes = new Set(labels).size;
   const { clusters = classes } = options;
@@ -29,7 +28,7 @@ export async function judgeClusters(context: EvaluationContext<'test'>, options:
     );
   }
   return scope(() => {
-    const all_ND = found[`${kind}_ND`]!;
+    const all_ND = pooledRows(found, options);
     const features_ND = options.standardise ? scaleRows({ all_ND }, fitScaler('StandardScaler', { all_ND })) : all_ND;
     return {
       ...judgeFeatures(features_ND, labels, { ...context, ...options, clusters }),

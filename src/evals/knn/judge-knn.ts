@@ -1,41 +1,85 @@
-// N images · D width
+// N images · D width · K neighbours
+import { UsageError } from '../../support/errors.js';
+import * as ops from '../../tensor/ops.generated.js';
 import { scope } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { classificationMetrics } from '../measure/classification-metrics.js';
 import { imageCounts } from '../measure/image-counts.js';
 import { matchClasses } from '../measure/match-classes.js';
-import { pooledKind } from '../measure/pooling-options.js';
+import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
 import { fitScaler, scaleRows } from '../measure/scalers.js';
-import type { EvaluationContext, Judgement } from '../task.js';
+import { curveOf, type EvaluationContext, type Judgement } from '../task.js';
 import { voteClasses } from './knn-classification.js';
 import type { KnnOptions } from './knn-options.js';
 import { nearestNeighbours } from './nearest-neighbours.js';
 
 /**
- * Classes of test images by the weighted vote of the nearest training images, by cosine.
+ * Classes of test images by the weighted vote of the nearest training images.
  *
  * @throws {DataError} a test image has a class that the training images lack.
+ * @throws {UsageError} there are fewer training images than neighbours; the encoder lacks what stands for an image.
  */
 export async function judgeKnn(context: EvaluationContext, options: KnnOptions): Promise<Judgement> {
-  const { k, temperature, pooling, view } = options;
   const { data, device, seed, resamples } = context;
-  const kind = pooledKind(pooling);
-  const train = await context.features('train', { view, kinds: [kind] });
-  const test = await context.features('test', { view, kinds: [kind] });
+  const choice = settle(context, options);
+  const request = pooledRequest(context.encoder, choice);
+  const train = await context.features('train', request);
+  const test = await context.features('test', request);
+  const ks = fitting(choice.ks, train.count);
+  const k = Math.max(...ks);
   const [trainClasses, testClasses] = [data.train.classes!, data.test.classes!];
   const neighbours = scope(() => {
-    const [train_ND, test_ND] = [train[`${kind}_ND`]!, test[`${kind}_ND`]!];
-    const scaler = options.standardise ? fitScaler('StandardScaler', { all_ND: train_ND }) : undefined;
+    const [train_ND, test_ND] = [pooledRows(train, choice), pooledRows(test, choice)];
+    const scaler = choice.standardise ? fitScaler('StandardScaler', { all_ND: train_ND }) : undefined;
     const rows = [test_ND, train_ND].map((all_ND) => (scaler ? scaleRows({ all_ND }, scaler) : all_ND));
-    return nearestNeighbours(rows[0]!, rows[1]!, { k, distance: 'cosine', device });
+    return nearestNeighbours(rows[0]!, rows[1]!, { k, distance: options.distance, device });
   });
-  const predicted = voteClasses(neighbours, train.labels, trainClasses.length, temperature);
+  const temperature = options.temperature === 'infinite' ? Number.POSITIVE_INFINITY : options.temperature;
   const labels = matchClasses(test.labels, testClasses, trainClasses);
-  const metrics = (weights?: Uint32Array) => classificationMetrics(predicted, labels, trainClasses.length, weights);
+  const found = ks.map((votes) => {
+    const predicted = voteClasses(neighbours, train.labels, trainClasses.length, temperature, votes);
+    const metrics = (weights?: Uint32Array) => classificationMetrics(predicted, labels, trainClasses.length, weights);
+    return { metrics: metrics(), intervals: bootstrapIntervals(test.count, metrics, { seed, resamples }) };
+  });
+  const { ks: _, ...settled } = choice;
   return {
-    metrics: metrics(),
-    intervals: bootstrapIntervals(test.count, metrics, { seed, resamples }),
-    protocol: { distance: 'cosine' },
+    ...found[0]!,
+    protocol: { ...settled, k: ks[0]! },
     counts: { ...imageCounts(train, test), classes: trainClasses.length },
+    ...(ks.length > 1 && { curve: curveOf('k', ks, found) }),
   };
+}
+
+/** Options with what the protocol says where nothing is given. */
+function settle(context: EvaluationContext, options: KnnOptions) {
+  const { protocol, view } = options;
+  const published = protocol === 'mim-refiner';
+  const classToken = published && options.pooling === undefined && hasClassToken(context);
+  const preset = {
+    plain: { pooling: 'patches', layers: 'output', ks: [10] },
+    capi: { pooling: 'global', layers: 'output', ks: [20] },
+    'mim-refiner': { pooling: classToken ? 'class' : 'patches', layers: 'last', ks: [10] },
+  } as const;
+  const { pooling, layers, ks } = preset[protocol];
+  return {
+    pooling: options.pooling ?? pooling,
+    layers: options.layers ?? layers,
+    view,
+    standardise: options.standardise || published,
+    ks: options.k ?? ks,
+  };
+}
+
+/** Whether an encoder gives class tokens. */
+export function hasClassToken({ encoder, size, device }: EvaluationContext): boolean {
+  return scope(() => encoder.embed(ops.zeros([1, 3, size, size], 'float32', device)).class_BD !== undefined);
+}
+
+/** As published, numbers of neighbours that there are not enough images for are left out. */
+function fitting(ks: readonly number[], images: number): readonly number[] {
+  const fit = ks.filter((k) => k <= images);
+  if (fit.length > 0) return fit;
+  throw new UsageError(`Expected 1 to ${images} neighbours, for there are ${images} training images, received ${ks}.`, {
+    hint: 'Use more training images or a smaller k.',
+  });
 }

@@ -7,9 +7,13 @@ export const knn = defineTask({
   name: 'knn',
   summary: 'classes of images by their nearest neighbours',
   description:
-    'Classes of test images by the weighted vote of the nearest training images, by cosine; a neighbour weighs ' +
-    'exp(cosine / temperature). MIM-Refiner published --standardise --pooling global --k 10 --temperature 0.07.',
-  examples: ['--model runs/first --train data/train --test data/test --with-floor'],
+    'Classes of test images by the weighted vote of the nearest training images; a neighbour weighs ' +
+    'exp(cosine / temperature). Protocols: that of MIM-Refiner, and the vote of DINO over the features that CAPI recommends ' +
+    'for whole images.',
+  examples: [
+    '--model runs/first --train data/train --test data/test --with-floor',
+    '--model weights.pth --train imagenet/train --test imagenet/val --protocol mim-refiner --k 10,1,2,3,5,20,50,100',
+  ],
   options: knnOptions,
   data: {
     train: { labels: 'classes', help: 'labelled images to compare with' },

@@ -38,7 +38,7 @@ describe('evaluate', () => {
       floor: encoder,
       data: { train, test },
       size: 32,
-      options: { k: 3 },
+      options: { k: [3] },
       resamples: 50,
       workers: 1,
       onProgress: (stage) => stages.add(stage),
@@ -59,7 +59,7 @@ describe('evaluate', () => {
       encoder,
       data: { train: test, test: train },
       size: 32,
-      options: { k: 3 },
+      options: { k: [3] },
       workers: 1,
     });
     await expect(swapped).rejects.toThrow(/found none of bl/);
