@@ -7,7 +7,7 @@ import type { ImageEncoder } from '../models/encoder.js';
 import { DataError, invariant, UsageError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
 import { type EvaluationSettings, withContext } from './evaluation-context.js';
-import type { Curve, DataRole, Intervals, Judgement, Metrics, Task } from './task.js';
+import type { Curve, DataRole, Intervals, Judgement, Metrics, PrototypeScores, Task } from './task.js';
 import { findTask, type TaskName, type TaskOf, tasks } from './tasks.js';
 
 export interface EvaluateOptions<Name extends TaskName = TaskName> extends EvaluationSettings {
@@ -15,6 +15,8 @@ export interface EvaluateOptions<Name extends TaskName = TaskName> extends Evalu
   /** The task's own options (`tessera eval <task> --help`); its defaults unless given. */
   readonly options?: z.input<TaskOf<Name>['options']>;
   readonly encoder: ImageEncoder;
+  /** Of the head that the encoder was trained with, where there is one: for `unlabelled`. */
+  readonly prototypes?: PrototypeScores | undefined;
   /** An untrained encoder, judged as well: the floor. */
   readonly floor?: ImageEncoder | undefined;
   readonly data: Readonly<Record<keyof TaskOf<Name>['data'], Dataset>>;
@@ -48,9 +50,9 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
   const data = options.data as Readonly<Record<DataRole, Dataset>>;
   checkSize(size, encoder.patchSize);
   checkLabels(task, data);
-  const judge = (judged: ImageEncoder, prefix: string) =>
-    withContext(options, judged, data, prefix, (context) => task.judge(context, own));
-  const found = await judge(encoder, '');
+  const judge = (judged: ImageEncoder, prefix: string, prototypes?: PrototypeScores) =>
+    withContext(options, judged, data, prefix, (context) => task.judge({ ...context, prototypes }, own));
+  const found = await judge(encoder, '', options.prototypes);
   const below = floor && (await judge(floor, 'floor '));
   for (const name of Object.keys(found.metrics)) invariant(name in task.metrics, `${task.name} gives ${name}`);
   return {

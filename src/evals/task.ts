@@ -4,6 +4,7 @@ import type { Features } from '../features/extract.js';
 import type { EvaluationView } from '../features/extraction-pass.js';
 import type { BlockRequest, FeatureKind } from '../features/parts.js';
 import type { ImageEncoder } from '../models/encoder.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { Interval } from './measure/bootstrap.js';
 
 /** The data sets of an evaluation by what they are for; each is an option of the command line. */
@@ -68,10 +69,15 @@ export interface FeatureRequest {
   readonly pixels?: boolean;
 }
 
+/** How close patch features (S, D) are to each of K prototypes: (S, K), the caller's, in a scope. */
+export type PrototypeScores = (features_SD: Tensor) => Tensor;
+
 /** What a task judges, and with what. */
 export interface EvaluationContext<Role extends DataRole = DataRole> {
   readonly encoder: ImageEncoder;
   readonly data: Readonly<Record<Role, Dataset>>;
+  /** Of the head that the encoder was trained with, where there is one. */
+  readonly prototypes?: PrototypeScores | undefined;
   /** Side of the images in pixels, a multiple of the patch size. */
   readonly size: number;
   /** Where the encoder is. */
@@ -115,6 +121,8 @@ export interface Task<
    */
   readonly options: Schema;
   readonly data: Data;
+  /** Whether it looks at the prototypes that an encoder was trained with (false). */
+  readonly prototypes?: boolean;
   /** Every metric that `judge` may give, in the order to show. */
   readonly metrics: Readonly<Record<string, MetricInfo>>;
   judge(context: EvaluationContext<keyof Data & DataRole>, options: z.output<Schema>): Promise<Judgement>;

@@ -6,9 +6,10 @@ import { attentive, linear } from './probe/probe-tasks.js';
 import { segmentKnn } from './segment/segment-knn-task.js';
 import { segmentLinear } from './segment/segment-linear-task.js';
 import type { Task } from './task.js';
+import { unlabelled } from './unlabelled/unlabelled-task.js';
 
 /** Every way to judge an encoder, in the order of `tessera eval --help`. */
-export const tasks = [knn, linear, attentive, lowshot, segmentKnn, segmentLinear, cluster, blocks] as const;
+export const tasks = [knn, linear, attentive, lowshot, segmentKnn, segmentLinear, cluster, blocks, unlabelled] as const;
 
 type AnyTask = (typeof tasks)[number];
 export type TaskName = AnyTask['name'];

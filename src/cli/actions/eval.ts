@@ -18,6 +18,7 @@ import { evaluationCard } from './eval-card.js';
 import { curvePicture, curveSvg } from './eval-curve.js';
 import type { ModelResult } from './eval-texts.js';
 import { openModel } from './open-model.js';
+import { openPrototypes } from './open-prototypes.js';
 
 /** The checked options of `tessera eval`. */
 export type EvalOptions = {
@@ -78,10 +79,14 @@ async function evaluateModel(
     if (options.withFloor && !opened.untrained) {
       floor = (await openModel(`random:${model}`, { weights, device })).encoder;
     }
+    // The prototypes are of the teacher's features.
+    const asked = weights === 'teacher' && findTask(task)!.prototypes;
+    using prototypes = asked ? await openPrototypes(model, device) : undefined;
     const result = await evaluate({
       task,
       options: own,
       encoder: opened.encoder,
+      prototypes: prototypes?.scoresOf,
       floor,
       data: data as Record<'train' | 'test', Dataset>,
       size: options.size ?? opened.size,

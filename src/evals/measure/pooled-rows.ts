@@ -1,6 +1,7 @@
 // N images · D width
 import type { Features } from '../../features/extract.js';
 import type { EvaluationView } from '../../features/extraction-pass.js';
+import { type FeaturePart, partsOf } from '../../features/parts.js';
 import type { ImageEncoder } from '../../models/encoder.js';
 import { UsageError } from '../../support/errors.js';
 import * as ops from '../../tensor/ops.generated.js';
@@ -43,4 +44,10 @@ export function pooledRows(features: Features, { pooling, layers }: PooledChoice
   if (layers === 'output') return features[`${kind}_ND`]!;
   const rows = [...features.blocks.values()].map((block) => block[`${kind as 'class' | 'patchMean'}_ND`]!);
   return rows.length === 1 ? rows[0]! : ops.cat(rows, 1);
+}
+
+/** The parts of an embedding that stand for an image, side by side. @throws as {@link pooledRequest} */
+export function pooledParts(encoder: ImageEncoder, choice: PooledChoice): FeaturePart[] {
+  const { kinds, blocks } = pooledRequest(encoder, choice);
+  return partsOf(kinds, blocks);
 }
