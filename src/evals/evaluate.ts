@@ -38,18 +38,10 @@ export interface EvaluationResult extends Judgement {
  * @throws {UsageError} size or options do not fit. @throws {DataError} labels are missing or do not match.
  */
 export async function evaluate<Name extends TaskName>(options: EvaluateOptions<Name>): Promise<EvaluationResult> {
-  const task = findTask(options.task);
-  if (task === undefined) {
-    const names = tasks.map(({ name }) => name);
-    throw new UsageError(
-      `Expected one of the tasks ${names.join(', ')}, received ${options.task}${suggestion(options.task, names)}.`,
-    );
-  }
   const { encoder, floor, size, seed = 0, resamples = 1000 } = options;
-  const own = checkOptions(task, options.options ?? {});
   const data = options.data as Readonly<Record<DataRole, Dataset>>;
+  const { task, own } = checkTask(options.task, options.options ?? {}, data);
   checkSize(size, encoder.patchSize);
-  checkLabels(task, data);
   const judge = (judged: ImageEncoder, prefix: string, prototypes?: PrototypeScores) =>
     withContext(options, judged, data, prefix, (context) => task.judge({ ...context, prototypes }, own));
   const found = await judge(encoder, '', options.prototypes);
@@ -74,6 +66,29 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
     ...(below?.curve && { floorCurve: below.curve }),
     ...(found.details && { details: found.details }),
   };
+}
+
+/**
+ * The task of that name with its options completed, before there is an encoder.
+ * @throws {UsageError} there is no such task, or its options are wrong. @throws {DataError} the data lack labels.
+ */
+export function checkTask(
+  name: string,
+  options: unknown,
+  data: Readonly<Record<DataRole, Dataset>>,
+): { task: Task; own: Record<string, unknown> } {
+  const task = taskNamed(name);
+  const own = checkOptions(task, options);
+  checkLabels(task, data);
+  return { task, own };
+}
+
+/** @throws {UsageError} there is no such task. */
+export function taskNamed(name: string): Task {
+  const task = findTask(name);
+  if (task !== undefined) return task;
+  const names = tasks.map((known) => known.name);
+  throw new UsageError(`Expected one of the tasks ${names.join(', ')}, received ${name}${suggestion(name, names)}.`);
 }
 
 function checkOptions(task: Task, given: unknown): Record<string, unknown> {

@@ -19,6 +19,7 @@ import { transformerOf } from '../models/transformer-of.js';
 import { ConfigError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
 import type { CostEstimate } from '../train/cost-estimate.js';
+import type { EvaluationsConfig } from '../train/evaluations-config.js';
 import type { Method } from '../train/method.js';
 import type { TrainConfig } from '../train/train-config.js';
 
@@ -30,6 +31,7 @@ export interface RecipeCore {
   readonly train: TrainConfig;
   /** How features are followed, where the method gives some. */
   readonly watch?: { readonly every: number; readonly images: number };
+  readonly evaluations: EvaluationsConfig;
 }
 
 /** What a method shows of an image to what it trains: a crop with a part hidden. */

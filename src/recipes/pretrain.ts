@@ -12,7 +12,7 @@ import type { FinetuneConfig } from '../methods/finetune/finetune-config.js';
 import type { KnownEncoder } from '../models/encoder-kinds.js';
 import { isUntrained, untrainedEncoder } from '../models/load-encoder.js';
 import { loadWeights, readEncoderOptions } from '../models/load-weights.js';
-import { EventLog } from '../runs/event-log.js';
+import { EventLog, liveEvents, readEvents } from '../runs/event-log.js';
 import { RunFolder } from '../runs/run-folder.js';
 import { TensorBoardWriter } from '../runs/tensorboard-writer.js';
 import { tidyFolders, writeFileAtomic } from '../support/atomic-file.js';
@@ -21,7 +21,7 @@ import { scope } from '../tensor/tensor.js';
 import { restoreCheckpoint } from '../train/checkpoint.js';
 import type { CostEstimate } from '../train/cost-estimate.js';
 import type { Method } from '../train/method.js';
-import { type TrainOutcome, train } from '../train/train-loop.js';
+import { type TrainOptions, type TrainOutcome, train } from '../train/train-loop.js';
 import { ClassifierJudge, type JudgedClassifier, type Judging } from './classifier-judge.js';
 import type { Recipe } from './define-recipe.js';
 import { requireClasses, watchFeatures } from './feature-watch.js';
@@ -35,6 +35,12 @@ import {
   type RefiningEntry,
   type RunPlan,
 } from './methods.js';
+import {
+  openEvaluations,
+  type PlannedEvaluation,
+  type ScheduleFacts,
+  scheduledEvaluation,
+} from './scheduled-evaluations.js';
 
 export interface PretrainOptions {
   /** What is asked for: `pretrain` unless given. */
@@ -74,6 +80,8 @@ export interface PreparedRun {
   readonly dataset: Dataset;
   /** Labelled images on which features are followed. */
   readonly watched?: Dataset | undefined;
+  /** What will be judged on the way. */
+  readonly evaluations: readonly PlannedEvaluation[];
   /** What the run will cost, where the method says. */
   readonly estimate: CostEstimate | undefined;
   readonly create: (options: MethodOptions) => Method<unknown>;
@@ -108,14 +116,15 @@ export async function prepareRun(
       train: dataset,
       test: options.test === undefined ? undefined : await openNoted(options.test),
     });
-    return { config, yaml, dataset, estimate: undefined, ...fitted };
+    return { config, yaml, dataset, estimate: undefined, evaluations: [], ...fitted };
   }
   const fitted =
     entry.command === 'refine' ? fitRefining(entry, config, await startingEncoder(options)) : fit(entry, config);
   const dataset = await openNoted(options.data);
   const watched = options.watch === undefined ? dataset : await openNoted(options.watch);
   if (options.watch !== undefined) requireClasses(watched);
-  return { config, plan: entry.plan(config, dataset.size), yaml, dataset, watched, ...fitted };
+  const evaluations = await openEvaluations(config);
+  return { config, plan: entry.plan(config, dataset.size), yaml, dataset, watched, evaluations, ...fitted };
 }
 
 async function openNoted(spec: string): Promise<Dataset> {
@@ -179,7 +188,8 @@ export type RunOutcome = TrainOutcome & { run: string; judged?: JudgedClassifier
 
 /** Trains as a recipe says and returns how it went; the run folder then holds everything. */
 export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
-  const { config, plan, yaml, dataset, create, judging, classes, watched } = await prepareRun(options);
+  const prepared = await prepareRun(options);
+  const { config, plan, yaml, dataset, create, judging, classes, watched, evaluations } = prepared;
   const threads = options.threads ?? availableParallelism();
   engine().setThreads(threads);
   const device = options.device ?? 'cpu';
@@ -237,6 +247,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
       train: config.train,
       machine,
       judge: judge ?? (watch || undefined),
+      ...evaluationsOf(config, evaluations, { run, steps, firstStep, device, untrained: options.from === undefined }),
     });
     // A finished run that is resumed takes no step and is judged all the same.
     if (judge && outcome.steps === steps && judge.latest === undefined) await judge.look(steps);
@@ -246,6 +257,26 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
     log.close();
     method.dispose();
   }
+}
+
+/** The evaluations as the loop wants them, and those that were done at this step before. */
+function evaluationsOf(
+  config: RecipeCore,
+  planned: readonly PlannedEvaluation[],
+  { run, firstStep, ...rest }: Omit<ScheduleFacts, 'earlier' | 'workers'> & { run: RunFolder; firstStep: number },
+): Pick<TrainOptions, 'evaluations' | 'evaluated'> {
+  if (planned.length === 0) return {};
+  const earlier = liveEvents(readEvents(run.events)).filter((event) => event.type === 'evaluation');
+  const evaluated = earlier.flatMap(({ step, name }) => (step === firstStep && name !== undefined ? [name] : []));
+  const workers = loaderWorkers(config);
+  return {
+    evaluations: planned.map((one) => scheduledEvaluation(config, one, { ...rest, workers, earlier })),
+    evaluated: new Set(evaluated),
+  };
+}
+
+function loaderWorkers({ data }: RecipeCore): number {
+  return data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1));
 }
 
 async function startFrom(
@@ -287,7 +318,7 @@ async function resumeFrom(
 }
 
 /** Options of the loop, the number of workers and what is judged do not change losses, so they may change. */
-const mayChange = /^(train\.|watch\.|data\.(workers|testView)$|judgeEvery$)/;
+const mayChange = /^(train\.|watch\.|evaluations\.|data\.(workers|testView)$|judgeEvery$)/;
 
 function refuseChanges(run: RunFolder, yaml: string): void {
   const leaves = (text: string) =>

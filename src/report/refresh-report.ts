@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { findTask } from '../evals/tasks.js';
 import { liveEvents, readEvents } from '../runs/event-log.js';
-import type { EventOf, RunEvent } from '../runs/run-events.js';
+import type { EventOf } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { DataError } from '../support/errors.js';
 import { type ReportEvaluation, type ReportParts, reportPartsSchema } from './report-parts.js';
+import { lastResults, resultKey } from './result-table.js';
 import { verdictOf } from './verdict.js';
 import { writeReport } from './write-report.js';
 
@@ -17,7 +18,11 @@ import { writeReport } from './write-report.js';
  * @returns the path of the report @throws DataError where `report.json` or the event log are damaged; `STORAGE`
  */
 export function refreshReport(run: RunFolder, program: string): string {
-  return writeReport(run, readParts(run) ?? plainParts(run, program));
+  const results = lastResults(liveEvents(readEvents(run.events)));
+  const kept = readParts(run);
+  const told = new Set(kept?.evaluations.flatMap(({ of }) => of ?? []));
+  const more = evaluationsOf(results.filter((result) => !told.has(resultKey(result))));
+  return writeReport(run, kept ?? plainParts(run, program, more), { keep: kept !== undefined, more: kept ? more : [] });
 }
 
 function readParts(run: RunFolder): ReportParts | undefined {
@@ -38,13 +43,12 @@ function readParts(run: RunFolder): ReportParts | undefined {
   });
 }
 
-function plainParts(run: RunFolder, program: string): ReportParts {
+function plainParts(run: RunFolder, program: string, evaluations: readonly ReportEvaluation[]): ReportParts {
   const events = liveEvents(readEvents(run.events));
   const begin = events.findLast((event) => event.type === 'start' || event.type === 'resume');
   const method = begin?.method ?? 'unknown method';
   const data = begin?.facts.data;
   const steps = events.at(-1)?.step ?? 0;
-  const evaluations = evaluationsOf(events);
   return {
     title: run.name,
     summary: `Trained with ${method} for ${steps} steps${data === undefined ? '' : ` on ${data}`}, ${method === 'finetune' ? 'with' : 'without'} labels.`,
@@ -63,23 +67,28 @@ function commandOf(method: string): string {
   return method === 'finetune' ? 'finetune' : 'pretrain';
 }
 
-/** The last evaluation of every task, by the number that it compares by. */
-function evaluationsOf(events: readonly RunEvent[]): ReportEvaluation[] {
-  const last = new Map<string, EventOf<'evaluation'>>();
-  for (const event of events) if (event.type === 'evaluation') last.set(`${event.task} ${event.encoder}`, event);
-  return [...last.values()].flatMap(({ task, encoder, metrics, floor }): ReportEvaluation[] => {
-    const [key, value] = Object.entries(metrics)[0] ?? [];
-    if (key === undefined || value === undefined) return [];
-    const known = findTask(task);
-    const info = known?.metrics[key];
-    if (info !== undefined && info.unit !== '%') return [];
-    return [
-      {
-        name: `${known?.summary ?? task} (${encoder})`,
-        metric: info?.name ?? key,
-        trained: { value },
-        ...(floor?.[key] !== undefined && { untrained: { value: floor[key] } }),
-      },
-    ];
-  });
+/** By the number that a task compares by, where it is a share in percent. */
+function evaluationsOf(results: readonly EventOf<'evaluation'>[]): ReportEvaluation[] {
+  return results.flatMap(
+    ({ task, name, encoder, on, metrics, floor, intervals, floorIntervals }): ReportEvaluation[] => {
+      const [key, value] = Object.entries(metrics)[0] ?? [];
+      if (key === undefined || value === undefined) return [];
+      const known = findTask(task);
+      const info = known?.metrics[key];
+      if (info !== undefined && info.unit !== '%') return [];
+      const measured = (number: number, interval: readonly [number, number] | undefined) => ({
+        value: number,
+        ...(interval && { interval }),
+      });
+      return [
+        {
+          name: `${name ?? known?.summary ?? task} (${encoder})`,
+          metric: info?.name ?? key,
+          ...(on !== undefined && { on }),
+          trained: measured(value, intervals?.[key]),
+          ...(floor?.[key] !== undefined && { untrained: measured(floor[key], floorIntervals?.[key]) }),
+        },
+      ];
+    },
+  );
 }

@@ -22,6 +22,8 @@ const evaluationSchema = z.strictObject({
   colourAndPosition: measuredSchema.optional(),
   /** What guessing gives, in percent. */
   chance: z.number().optional(),
+  /** Task, encoder and data, as `resultKey` says it: the log's record of the same is not shown once more. */
+  of: z.string().optional(),
 });
 
 /** One number of one evaluation, for the trained encoder and for what it is compared with. */

@@ -57,6 +57,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .verdict ul{margin:0;padding-left:1.2em}
 .health{border-top:1px solid var(--line);margin-top:1em;padding-top:.9em;font-size:.92rem;color:var(--muted)}
 .health.good{--c:var(--good)}.health.warning{--c:var(--unclear)}.health.alarm{--c:var(--bad)}
+h3{font-size:.95rem;margin:1.2em 0 .4em}h3 small{display:inline;margin-left:.6em}
+.results td,.results th{padding:.25em .9em .25em 0;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}
 .note{color:var(--muted);font-size:.85rem;margin-top:1em;max-width:60em}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:middle;padding:11px 12px 11px 0;border-bottom:1px solid var(--line)}

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type ConfigLeaf, readConfigLeaves } from '../config/config-yaml.js';
-import { liveEvents, metricsOf, readEvents } from '../runs/event-log.js';
+import { evaluationMetrics, liveEvents, metricsOf, readEvents } from '../runs/event-log.js';
 import type { EventOf, RunEvent } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { durationText } from '../support/duration-text.js';
+import { lastResults } from './result-table.js';
 
 /** A name and what belongs to it. */
 export type Fact = readonly [name: string, value: string];
@@ -12,8 +13,10 @@ export type Fact = readonly [name: string, value: string];
 export interface RunFacts {
   readonly leaves: readonly ConfigLeaf[];
   readonly metrics: readonly EventOf<'metrics'>[];
-  /** The last judgement of the run's state. */
-  readonly health: EventOf<'health'> | undefined;
+  /** The last judgements of the run's state, one of each kind. */
+  readonly health: readonly EventOf<'health'>[];
+  /** The last result of every evaluation. */
+  readonly results: readonly EventOf<'evaluation'>[];
   /** What was trained, how large and for how long. */
   readonly training: readonly Fact[];
   /** Engine, machine, data and seed. */
@@ -50,8 +53,9 @@ export function readRunFacts(run: RunFolder): RunFacts {
   const checkpoint = run.latestCheckpoint();
   return {
     leaves,
-    metrics: metricsOf(events),
-    health: events.findLast((event) => event.type === 'health'),
+    metrics: [...metricsOf(events), ...evaluationMetrics(events)],
+    health: [...new Map(events.flatMap((event) => (event.type === 'health' ? [[event.check, event]] : []))).values()],
+    results: lastResults(events),
     training: [...configFacts(leaves), ...progressFacts(events, leaves)],
     origins: [
       ...(seed === undefined ? [] : [['Seed', String(seed.value)] as const]),

@@ -3,21 +3,29 @@ import { writeFileAtomic } from '../support/atomic-file.js';
 import { curveFigures } from '../visualise/curve-sheet.js';
 import { evaluationTable } from './evaluation-table.js';
 import { type Html, html, trusted } from './html.js';
-import type { NextCommand, ReportParts } from './report-parts.js';
+import type { NextCommand, ReportEvaluation, ReportParts } from './report-parts.js';
 import { reportStyle } from './report-style.js';
+import { resultTables } from './result-table.js';
 import { type Fact, type RunFacts, readRunFacts } from './run-facts.js';
 import { type RunPicture, readRunPictures } from './run-pictures.js';
 
 /**
  * Writes the report of a run: one HTML file that needs nothing else, no network and no scripts. Configuration, curves,
- * health, machine and pictures come from the run folder; `parts` is kept there for the next time.
+ * health, results, machine and pictures come from the run folder; `parts` is kept there for the next time.
  *
+ * @param options.keep whether `parts` is kept (yes) @param options.more evaluations that are not
  * @returns the path of the file, `report.html` in the run folder
  * @throws DataError where the event log is damaged; TesseraError `STORAGE` when the file cannot be written.
  */
-export function writeReport(run: RunFolder, parts: ReportParts): string {
-  const page = reportPage(readRunFacts(run), run.name, parts, readRunPictures(run));
-  writeFileAtomic(run.reportParts, `${JSON.stringify(parts, undefined, 2)}\n`);
+export function writeReport(
+  run: RunFolder,
+  parts: ReportParts,
+  options: { readonly keep?: boolean; readonly more?: readonly ReportEvaluation[] } = {},
+): string {
+  const { keep = true, more = [] } = options;
+  const shown = { ...parts, evaluations: [...parts.evaluations, ...more] };
+  const page = reportPage(readRunFacts(run), run.name, shown, readRunPictures(run));
+  if (keep) writeFileAtomic(run.reportParts, `${JSON.stringify(parts, undefined, 2)}\n`);
   writeFileAtomic(run.report, page);
   return run.report;
 }
@@ -39,6 +47,7 @@ function reportPage(facts: RunFacts, name: string, parts: ReportParts, pictures:
 <main>
 ${verdictSection(facts, parts)}
 ${parts.evaluations.length > 0 ? section('Evaluations', evaluationTable(parts.evaluations)) : undefined}
+${facts.results.length > 0 ? section('All results', resultTables(facts.results)) : undefined}
 ${pictures.map(pictureSection)}
 ${curvesSection(facts)}
 ${section('What was trained', factList(facts.training))}
@@ -57,9 +66,10 @@ function section(title: string, content: Html): Html {
 }
 
 function verdictSection({ health }: RunFacts, { verdict }: ReportParts): Html {
-  const healthLine =
-    health &&
-    html`<p class="health ${health.level}"><span class="mark"></span>Health at step ${health.step}: ${health.message}</p>`;
+  const healthLine = health.map(
+    ({ level, step, message }) =>
+      html`<p class="health ${level}"><span class="mark"></span>Health at step ${step}: ${message}</p>`,
+  );
   return html`<section class="verdict ${verdict.tone}"><h2>${verdict.headline}</h2>
 ${verdict.sentences.length > 0 ? html`<ul>${verdict.sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>` : undefined}${healthLine}</section>`;
 }

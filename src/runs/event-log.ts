@@ -69,12 +69,13 @@ export function liveEvents(events: readonly RunEvent[]): RunEvent[] {
   return live;
 }
 
-/** The metrics of a run, one record a step, sorted by step; of several records of one step the later values count. */
+/** Records of metrics as `metricsOf` has them, and after them those of the run's evaluations: for curves. */
 export function readMetrics(run: { readonly events: string }): EventOf<'metrics'>[] {
-  return metricsOf(readEvents(run.events));
+  const events = readEvents(run.events);
+  return [...metricsOf(events), ...evaluationMetrics(events)];
 }
 
-/** The same from events that were read already. */
+/** The metrics of a run, one record a step, sorted by step; of several records of one step the later values count. */
 export function metricsOf(events: readonly RunEvent[]): EventOf<'metrics'>[] {
   const byStep = new Map<number, EventOf<'metrics'>>();
   for (const event of liveEvents(events)) {
@@ -83,6 +84,21 @@ export function metricsOf(events: readonly RunEvent[]): EventOf<'metrics'>[] {
     byStep.set(event.step, { ...byStep.get(event.step), ...event, values });
   }
   return [...byStep.values()].sort((a, b) => a.step - b.step);
+}
+
+/** Evaluations that were made at several steps as records of metrics, `knn.top1`, for curves. */
+export function evaluationMetrics(events: readonly RunEvent[]): EventOf<'metrics'>[] {
+  const evaluations = liveEvents(events).filter((event) => event.type === 'evaluation');
+  const steps = new Map<string, Set<number>>();
+  const nameOf = ({ name, task }: EventOf<'evaluation'>) => name ?? task;
+  for (const event of evaluations) steps.set(nameOf(event), (steps.get(nameOf(event)) ?? new Set()).add(event.step));
+  return evaluations
+    .filter((event) => steps.get(nameOf(event))!.size > 1)
+    .map((event) => {
+      const values = Object.entries(event.metrics).map(([metric, value]) => [`${nameOf(event)}.${metric}`, value]);
+      return { type: 'metrics' as const, step: event.step, time: event.time, values: Object.fromEntries(values) };
+    })
+    .sort((a, b) => a.step - b.step);
 }
 
 /** JSON has no NaN and no infinities; the schema reads their names back as numbers. */

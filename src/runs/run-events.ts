@@ -3,6 +3,7 @@ import { z } from 'zod';
 /** A number as JSON can hold it: what is not finite is spelt out. */
 const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform((text) => Number(text))]);
 const numbers = z.record(z.string(), number);
+const intervals = z.record(z.string(), z.tuple([z.number(), z.number()]));
 /** Facts about machine, engine and data, such as `engine: "2.11.0"`, `threads: 2`. */
 const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
@@ -44,6 +45,17 @@ export const runEventSchema = z.discriminatedUnion('type', [
     metrics: numbers,
     /** The same for the untrained encoder. */
     floor: numbers.optional(),
+    /** 95 % intervals of both, by the name of the metric. */
+    intervals: intervals.optional(),
+    floorIntervals: intervals.optional(),
+    /** Tells several evaluations of one task apart: of a run while it trained. */
+    name: z.string().optional(),
+    /** What it was measured on: the spec of the test images. */
+    on: z.string().optional(),
+    /** Other models that were judged in the same call. */
+    beside: z
+      .array(z.strictObject({ model: z.string(), metrics: numbers, intervals: intervals.optional() }))
+      .optional(),
   }),
   z.strictObject({
     type: z.literal('checkpoint'),

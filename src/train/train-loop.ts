@@ -12,6 +12,7 @@ import { Progress } from '../support/progress.js';
 import { boundNursery, collectGarbage } from '../support/steady-memory.js';
 import { liveTensors } from '../tensor/tensor.js';
 import { type CheckpointFacts, pruneCheckpoints, saveCheckpoint } from './checkpoint.js';
+import { EvaluationSchedule, type ScheduledEvaluation } from './evaluation-schedule.js';
 import type { Method } from './method.js';
 import { StopSignal } from './stop-signal.js';
 import type { TrainConfig } from './train-config.js';
@@ -47,6 +48,9 @@ export interface TrainOptions {
   readonly train: TrainConfig;
   readonly machine: CheckpointFacts['machine'];
   readonly judge?: Judge | undefined;
+  /** What judges the encoders on the way; names of those that were done after `firstStep` steps already. */
+  readonly evaluations?: readonly ScheduledEvaluation[] | undefined;
+  readonly evaluated?: ReadonlySet<string> | undefined;
 }
 
 export interface TrainOutcome {
@@ -85,6 +89,7 @@ class TrainSession {
   readonly #stop = new StopSignal();
   /** When it began, later by the time that judging took. */
   #started = performance.now();
+  readonly #schedule: EvaluationSchedule;
   #step: number;
   #lossFirst = Number.NaN;
   #lossLast = Number.NaN;
@@ -111,6 +116,8 @@ class TrainSession {
     this.#progress = new Progress(options.method.name, options.lastStep, { start: options.firstStep, unit: 'steps' });
     this.#heartbeat = new Heartbeat(options.run.status, options.steps, options.firstStep);
     this.#window.step = options.firstStep;
+    const { evaluations = [], log, sinks } = options;
+    this.#schedule = new EvaluationSchedule({ evaluations, log, sinks, say: (text) => this.#progress.line(text) });
   }
 
   async run(): Promise<TrainOutcome> {
@@ -118,10 +125,12 @@ class TrainSession {
     boundNursery();
     try {
       if (this.#step === 0 && this.#o.judge?.atStart) await this.#judge();
+      await this.#evaluate(this.#o.evaluated);
       while (this.#step < lastStep && this.#stop.received === undefined) {
         await this.#takeStep();
         await this.#judge();
-        if (this.#step % train.checkpointEvery === 0) await this.#save();
+        if (this.#step % train.checkpointEvery === 0 || this.#step === lastStep) await this.#save();
+        await this.#evaluate();
         await setImmediate();
       }
       await this.#save();
@@ -169,8 +178,21 @@ class TrainSession {
     if (judge === undefined || (this.#step % judge.every !== 0 && this.#step !== steps)) return;
     const before = performance.now();
     await judge.look(this.#step);
-    // Speeds are those of training.
-    const spent = performance.now() - before;
+    this.#leaveOut(performance.now() - before);
+  }
+
+  /** What is due now. Saved before, so that a run that ends meanwhile is resumed here and evaluates then. */
+  async #evaluate(done: ReadonlySet<string> = new Set()): Promise<void> {
+    const spent = await this.#schedule.run(this.#step, this.#o.method.encoders, done, (text) => {
+      this.#heartbeat.beat(this.#step);
+      this.#progress.update(this.#step, text);
+      return this.#stop.received === undefined;
+    });
+    this.#leaveOut(spent);
+  }
+
+  /** Milliseconds that were not spent on training: speeds are those of training. */
+  #leaveOut(spent: number): void {
     this.#started += spent;
     this.#window.time += spent;
   }

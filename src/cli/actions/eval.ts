@@ -6,6 +6,7 @@ import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
 import { findTask, type TaskName } from '../../evals/tasks.js';
 import { FeatureCache } from '../../features/feature-cache.js';
 import type { ImageEncoder } from '../../models/encoder.js';
+import { refreshReport } from '../../report/refresh-report.js';
 import { saveRunPicture } from '../../report/run-pictures.js';
 import { EventLog } from '../../runs/event-log.js';
 import { RunFolder } from '../../runs/run-folder.js';
@@ -14,9 +15,10 @@ import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
 import type { CommandResult } from '../output.js';
+import { programName } from '../program-name.js';
 import { evaluationCard } from './eval-card.js';
 import { curvePicture, curveSvg } from './eval-curve.js';
-import type { ModelResult } from './eval-texts.js';
+import { type ModelResult, nameOf } from './eval-texts.js';
 import { openModel } from './open-model.js';
 import { openPrototypes } from './open-prototypes.js';
 
@@ -57,6 +59,7 @@ export async function evaluateModels(options: EvalOptions): Promise<CommandResul
   const json = results.length === 1 ? results[0] : { task, results };
   const path = out === undefined ? undefined : writeJson(out, `${task}.json`, json);
   await keepCurves(options, results);
+  logEvaluations(options, results);
   return { card: evaluationCard(results, cacheText(cache), path), json };
 }
 
@@ -93,7 +96,6 @@ async function evaluateModel(
       ...{ seed, workers, device, cache },
       onProgress: progress.update,
     });
-    if (opened.run) logEvaluation(opened.run, weights, result);
     return { ...result, model, weights };
   } finally {
     opened.encoder.dispose();
@@ -142,20 +144,41 @@ function writeJson(folder: string, name: string, json: unknown): string {
   return path;
 }
 
-function logEvaluation(run: RunFolder, encoder: 'student' | 'teacher', result: EvaluationResult): void {
-  const log = new EventLog(run.events);
-  try {
-    log.append({
-      type: 'evaluation',
-      step: run.latestCheckpoint()?.step ?? 0,
-      task: result.task,
-      encoder,
-      metrics: { ...result.metrics },
-      ...(result.floor && { floor: { ...result.floor } }),
-    });
-  } finally {
-    log.close();
+/** Into the events of the runs among the models, with the others beside each; their reports are written anew. */
+function logEvaluations({ models }: EvalOptions, results: readonly ModelResult[]): void {
+  for (const [at, model] of models.entries()) {
+    if (!RunFolder.isRun(model)) continue;
+    const run = RunFolder.open(model);
+    const log = new EventLog(run.events);
+    const { task, weights, metrics, intervals, floor, floorIntervals, protocol } = results[at]!;
+    const others = results.filter((_, other) => other !== at);
+    try {
+      log.append({
+        type: 'evaluation',
+        step: run.latestCheckpoint()?.step ?? 0,
+        task,
+        encoder: weights,
+        on: String(protocol.test),
+        metrics: { ...metrics },
+        intervals: mutable(intervals),
+        ...(floor && { floor: { ...floor }, floorIntervals: mutable(floorIntervals ?? {}) }),
+        ...(others.length > 0 && {
+          beside: others.map((other) => ({
+            model: nameOf(other),
+            metrics: { ...other.metrics },
+            intervals: mutable(other.intervals),
+          })),
+        }),
+      });
+    } finally {
+      log.close();
+    }
+    refreshReport(run, programName());
   }
+}
+
+function mutable(intervals: EvaluationResult['intervals']): Record<string, [number, number]> {
+  return Object.fromEntries(Object.entries(intervals).map(([name, [low, high]]) => [name, [low, high]]));
 }
 
 /** A bar for each stage, one after another. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import type { JudgedClassifier } from '../../recipes/classifier-judge.js';
 import type { PreparedRun } from '../../recipes/pretrain.js';
+import { refreshReport } from '../../report/refresh-report.js';
 import { readEvents } from '../../runs/event-log.js';
 import { evaluationsOf } from '../../runs/list-runs.js';
 import { RunFolder } from '../../runs/run-folder.js';
@@ -52,6 +53,7 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
   if (!options.resume) RunFolder.refuseExisting(options.out);
   const outcome = await run({ ...options, overrides });
   const stopped = outcome.stoppedBy !== undefined;
+  const report = refreshReport(RunFolder.open(outcome.run), programName());
   const { judged, ...trained } = outcome;
   const best = judged && bestLook(outcome.run);
   return {
@@ -61,9 +63,10 @@ export async function pretrain(options: PretrainOptions): Promise<CommandResult>
       ['speed', `${numberText(outcome.imagesPerSecond, 3)} images/s`],
       ...(judged ? judgedFacts(judged, best) : []),
       ['checkpoint', outcome.checkpoint],
+      ['report', report],
       ['next', stopped ? 'the same command with --resume' : `${programName()} runs show ${options.out}`],
     ]),
-    json: { ...trained, ...judged, ...(best && { best }) },
+    json: { ...trained, report, ...judged, ...(best && { best }) },
     ...(stopped ? { exitCode: 130 as const } : {}),
   };
 }

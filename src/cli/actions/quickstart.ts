@@ -6,6 +6,7 @@ import type { ImageEncoder } from '../../models/encoder.js';
 import { loadEncoder } from '../../models/load-encoder.js';
 import { pretrain } from '../../recipes/pretrain.js';
 import type { Measured, ReportEvaluation } from '../../report/report-parts.js';
+import { resultKey } from '../../report/result-table.js';
 import { saveRunPicture } from '../../report/run-pictures.js';
 import { verdictOf } from '../../report/verdict.js';
 import { writeReport } from '../../report/write-report.js';
@@ -103,6 +104,7 @@ async function judge(run: RunFolder, step: number, encoder: ImageEncoder, floor:
         step,
         task,
         encoder: 'student',
+        on: test.spec,
         metrics: trained.metrics,
         floor: trained.floor!,
       });
@@ -157,6 +159,7 @@ function compared({ task, trained, colours }: Comparison): ReportEvaluation {
   return {
     name,
     metric,
+    of: resultKey({ task, encoder: 'student', on: String(trained.protocol.test) }),
     on: `${trained.counts.testImages} held-out scenes, beside ${trained.counts.trainImages} others`,
     trained: measured(trained.metrics, trained.intervals),
     untrained: measured(trained.floor!, trained.floorIntervals),

@@ -4,6 +4,7 @@ import { capiVit, type EncoderPredictorOptions } from '../../models/encoder-pred
 import { networkPresets, networkSizes } from '../../models/presets.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
+import { evaluationsSection } from '../../train/evaluations-config.js';
 import { trainSection } from '../../train/train-config.js';
 import type { CapiNetworkOptions } from './capi-network.js';
 
@@ -141,6 +142,7 @@ export const capiRecipe = z.strictObject({
     .prefault({})
     .describe('Optimisation.'),
   train: trainSection.prefault({}),
+  evaluations: evaluationsSection.prefault({}),
 });
 
 export type CapiConfig = z.output<typeof capiRecipe>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { evaluationsSection } from '../../train/evaluations-config.js';
 import { trainSection } from '../../train/train-config.js';
 
 const fraction = z.number().min(0).max(1);
@@ -141,6 +142,7 @@ export const refinerRecipe = z.strictObject({
     .prefault({})
     .describe('k-NN of every block and head while training, where --watch or --data has class labels.'),
   train: trainSection.prefault({}),
+  evaluations: evaluationsSection.prefault({}),
 });
 
 export type RefinerConfig = z.output<typeof refinerRecipe>;
