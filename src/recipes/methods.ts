@@ -31,7 +31,7 @@ export interface RecipeCore {
   readonly train: TrainConfig;
   /** How features are followed, where the method gives some. */
   readonly watch?: { readonly every: number; readonly images: number };
-  readonly evaluations: EvaluationsConfig;
+  readonly evaluations?: EvaluationsConfig;
 }
 
 /** What a method shows of an image to what it trains: a crop with a part hidden. */

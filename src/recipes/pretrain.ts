@@ -247,7 +247,10 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
       train: config.train,
       machine,
       judge: judge ?? (watch || undefined),
-      ...evaluationsOf(config, evaluations, { run, steps, firstStep, device, untrained: options.from === undefined }),
+      ...evaluationsOf(config, evaluations, {
+        ...{ run, steps, firstStep, device, workers },
+        untrained: options.from === undefined,
+      }),
     });
     // A finished run that is resumed takes no step and is judged all the same.
     if (judge && outcome.steps === steps && judge.latest === undefined) await judge.look(steps);
@@ -263,20 +266,15 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
 function evaluationsOf(
   config: RecipeCore,
   planned: readonly PlannedEvaluation[],
-  { run, firstStep, ...rest }: Omit<ScheduleFacts, 'earlier' | 'workers'> & { run: RunFolder; firstStep: number },
+  { run, firstStep, ...rest }: Omit<ScheduleFacts, 'earlier'> & { run: RunFolder; firstStep: number },
 ): Pick<TrainOptions, 'evaluations' | 'evaluated'> {
   if (planned.length === 0) return {};
   const earlier = liveEvents(readEvents(run.events)).filter((event) => event.type === 'evaluation');
   const evaluated = earlier.flatMap(({ step, name }) => (step === firstStep && name !== undefined ? [name] : []));
-  const workers = loaderWorkers(config);
   return {
-    evaluations: planned.map((one) => scheduledEvaluation(config, one, { ...rest, workers, earlier })),
+    evaluations: planned.map((one) => scheduledEvaluation(config, one, { ...rest, earlier })),
     evaluated: new Set(evaluated),
   };
-}
-
-function loaderWorkers({ data }: RecipeCore): number {
-  return data.workers ?? Math.max(1, Math.min(8, availableParallelism() - 1));
 }
 
 async function startFrom(

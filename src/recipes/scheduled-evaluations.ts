@@ -6,7 +6,7 @@ import type { TaskName } from '../evals/tasks.js';
 import type { EventOf } from '../runs/run-events.js';
 import { ConfigError } from '../support/errors.js';
 import type { EvaluationFound, ScheduledEvaluation } from '../train/evaluation-schedule.js';
-import type { EvaluationEntry } from '../train/evaluations-config.js';
+import type { EvaluationEntry, EvaluationsConfig } from '../train/evaluations-config.js';
 import type { Health } from '../train/method.js';
 import type { RecipeCore } from './methods.js';
 
@@ -37,6 +37,7 @@ export interface ScheduleFacts {
  * @throws {ConfigError} names that are there twice, data that is missing. @throws as `checkTask` and `openDataset`.
  */
 export async function openEvaluations({ evaluations }: RecipeCore): Promise<PlannedEvaluation[]> {
+  if (evaluations === undefined) return [];
   const { fast, slow, final } = evaluations;
   const groups = [
     { group: 'fast', every: fast.every, tasks: fast.tasks },
@@ -66,7 +67,7 @@ export async function openEvaluations({ evaluations }: RecipeCore): Promise<Plan
 async function dataOf(
   task: Task,
   entry: Exclude<EvaluationEntry, string>,
-  { train, test }: RecipeCore['evaluations'],
+  { train, test }: EvaluationsConfig,
   opened: Map<string, Dataset>,
   group: string,
 ): Promise<Record<DataRole, Dataset>> {
@@ -91,7 +92,7 @@ export function scheduledEvaluation(
   { name, task, options, data: sets, every }: PlannedEvaluation,
   { steps, device, workers, untrained, earlier }: ScheduleFacts,
 ): ScheduledEvaluation {
-  const { weights, atStart, size = data.imageSize } = evaluations;
+  const { weights, atStart, size = data.imageSize } = evaluations!;
   let start = earlier.find((event) => event.name === name && event.step === 0);
   const isDue = (step: number) => {
     if (step === 0) return atStart && every !== undefined;

@@ -4,6 +4,7 @@ import { networkPresets, networkSizes } from '../../models/presets.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { vitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
+import { evaluationsSection } from '../../train/evaluations-config.js';
 import { trainSection } from '../../train/train-config.js';
 import type { DecoderOptions } from './decoder.js';
 
@@ -63,6 +64,7 @@ export const maeRecipe = z.strictObject({
     .prefault({})
     .describe('Optimisation.'),
   train: trainSection.prefault({}),
+  evaluations: evaluationsSection.prefault({}),
 });
 
 export type MaeConfig = z.output<typeof maeRecipe>;

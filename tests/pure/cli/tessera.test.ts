@@ -65,7 +65,7 @@ test('every task of eval has help with its own options, made without the engine'
     for (const key of Object.keys(task.options.shape)) expect(stdout).toContain(`  ${flagOf(key)}`);
     for (const role of Object.keys(task.data)) expect(stdout).toContain(`  --${role} <spec>`);
   }
-});
+}, 60_000);
 
 test.each([
   [['pretrian'], 'Did you mean pretrain?'],

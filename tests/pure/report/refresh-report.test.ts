@@ -49,10 +49,11 @@ describe('a report written anew', () => {
     expect(titles).toEqual(['Components again', 'Masks', 'Of no known kind']);
   });
 
-  it('keeps what the first one said', () => {
+  it('keeps what the first one said, and adds what the log has beyond it', () => {
     const folder = run();
-    const evaluations = [{ name: 'k-NN', metric: 'top-1', trained: { value: 50, interval: [45, 55] as const } }];
-    const first = writeReport(folder, {
+    const trained = { value: 50, interval: [45, 55] as const };
+    const evaluations = [{ name: 'k-NN', metric: 'top-1', of: 'knn of teacher', trained }];
+    writeReport(folder, {
       title: 'My run',
       summary: 'Of photos.',
       verdict: { tone: 'good', headline: 'It works.', sentences: ['Very well.'] },
@@ -61,8 +62,29 @@ describe('a report written anew', () => {
       command: 'tessera quickstart',
       facts: [['Training data', 'photos']],
     });
-    const before = readFileSync(first, 'utf8');
-    expect(readFileSync(refreshReport(folder, 'tessera'), 'utf8')).toBe(before);
+    const page = readFileSync(refreshReport(folder, 'tessera'), 'utf8');
+    for (const text of ['It works.', '<b>50.0</b>', '<b>5.5</b>']) expect(page).toContain(text);
+    expect(page).not.toContain('<b>61.2</b>');
+    expect(readFileSync(refreshReport(folder, 'tessera'), 'utf8')).toBe(page);
+  });
+
+  it('shows the last numbers of all evaluations, whatever their unit, beside other models', () => {
+    const metrics = { rankMe: 12.345, spread: 0.5 };
+    const beside = [{ model: 'runs/<other>', metrics: { rankMe: 9 }, intervals: {} }];
+    const folder = exampleRun(join(temporaryFolder(), 'first'), undefined, [
+      { type: 'evaluation', step: 50, task: 'unlabelled', encoder: 'teacher', on: 'photos', metrics: { rankMe: 1.5 } },
+      {
+        ...{ type: 'evaluation', step: 100, task: 'unlabelled', encoder: 'teacher', on: 'photos', metrics, beside },
+        ...{ intervals: { spread: [0.4, 0.6] }, floor: { rankMe: 3 } },
+      },
+    ]);
+    const page = readFileSync(refreshReport(folder, 'tessera'), 'utf8');
+    expect(page).toContain('unlabelled of teacher on photos <small>step 100</small>');
+    expect(page).toContain('<th scope="row">RankMe</th><td>12.35</td><td>3.00</td><td>9.00</td>');
+    expect(page).toContain('<td>0.50 <small>0.40 to 0.60</small></td>');
+    expect(page).toContain('<th scope="col">runs/&lt;other&gt;</th>');
+    // Two steps make a curve, of the last number too.
+    expect(page).toMatch(/aria-label="Unlabelled/);
   });
 
   it.each(['{', '{"title": 1}'])('says what to do about a damaged memory: %s', (text) => {
