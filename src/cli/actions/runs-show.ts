@@ -60,7 +60,7 @@ function lossText(first: number | undefined, last: number | undefined): string |
 
 function evaluationText(event: EventOf<'evaluation'>): string {
   const floor = event.floor === undefined ? '' : ` (untrained: ${listText(event.floor)})`;
-  return `${event.task} at step ${event.step}, ${event.encoder}, in percent: ${listText(event.metrics)}${floor}`;
+  return `${event.task} at step ${event.step}, ${event.encoder}: ${listText(event.metrics)}${floor}`;
 }
 
 function listText(values: Readonly<Record<string, unknown>>): string | undefined {
