@@ -4,7 +4,7 @@ import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { classificationMetrics } from '../measure/classification-metrics.js';
 import { imageCounts } from '../measure/image-counts.js';
 import { matchClasses } from '../measure/match-classes.js';
-import { pooledKind } from '../measure/pooling-options.js';
+import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { chooseImages } from './choose-images.js';
 import { fitFewShots, predictLabels } from './lowshot.js';
@@ -29,9 +29,9 @@ interface Split {
  */
 export async function judgeLowshot(context: EvaluationContext, options: LowshotOptions): Promise<Judgement> {
   const { data, seed, resamples } = context;
-  const kind = pooledKind(options.pooling);
-  const train = await context.features('train', { view: options.view, kinds: [kind] });
-  const test = await context.features('test', { view: options.view, kinds: [kind] });
+  const request = pooledRequest(context.encoder, options);
+  const train = await context.features('train', request);
+  const test = await context.features('test', request);
   const [trainClasses, testClasses] = [data.train.classes!, data.test.classes!];
   const labels = matchClasses(test.labels, testClasses, trainClasses);
   const runs = options.budgets.flatMap((budget) =>
@@ -41,10 +41,10 @@ export async function judgeLowshot(context: EvaluationContext, options: LowshotO
   for (const { budget, split } of runs) {
     const images = chooseImages(train.labels, budget, seed, split);
     const found = scope(() => {
-      const rows = ops.indexSelect(train[`${kind}_ND`]!, 0, Tensor.from(images, [images.length]));
+      const rows = ops.indexSelect(pooledRows(train, options), 0, Tensor.from(images, [images.length]));
       const targets = images.map((image) => train.labels[image]!);
       const fitted = fitFewShots(rows, targets, options.c);
-      return { predicted: predictLabels(fitted, test[`${kind}_ND`]!), ...fitted.fit };
+      return { predicted: predictLabels(fitted, pooledRows(test, options)), ...fitted.fit };
     });
     const { predicted, excess, iterations } = found;
     const scores = classificationMetrics(predicted, labels, trainClasses.length);

@@ -35,6 +35,8 @@ export const openPoolingOptions = {
 };
 
 /** The kind of feature that a pooling needs. */
-export function pooledKind(pooling: Pooling): 'patchMean' | Exclude<Pooling, 'patches'> {
-  return pooling === 'patches' ? 'patchMean' : pooling;
+export function pooledKind<Of extends Pooling>(pooling: Of): PooledKind<Of> {
+  return (pooling === 'patches' ? 'patchMean' : pooling) as PooledKind<Of>;
 }
+
+type PooledKind<Of extends Pooling> = Of extends 'patches' ? 'patchMean' : Of;
