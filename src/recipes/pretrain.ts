@@ -232,20 +232,12 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
         },
       });
     const outcome = await train({
-      method,
-      dataset,
-      run,
-      log,
-      sinks,
+      ...{ method, dataset, run, log, sinks, steps, firstStep, workers, machine },
       seed: config.seed,
-      steps,
-      firstStep,
       lastStep: Math.min(steps, options.maxSteps ?? steps),
       batchSize: plan.batchSize,
       accumulate: plan.accumulate,
-      workers,
       train: config.train,
-      machine,
       judge: judge ?? (watch || undefined),
       ...evaluationsOf(config, evaluations, {
         ...{ run, steps, firstStep, device, workers },
