@@ -17,12 +17,25 @@ const WHITE = 88;
  */
 export const coolwarm: ColourMap = mapThrough(Array.from({ length: POINTS }, (_, i) => divergingAt(i / (POINTS - 1))));
 
-/** `viridis`, from dark blue to yellow, even to the eye: for shares and similarities. Within 0.02 of matplotlib's table. */
+/** `viridis`, from dark blue to yellow, even to the eye: for shares and similarities. Close to matplotlib's table. */
 export const viridis: ColourMap = mapThrough(
-  '440154 471365 482475 463480 414487 3b528b 355f8d 2f6c8e 2a788e 25848e 21918c 1e9c89 22a884 2fb47c 44bf70 5ec962 7ad151 9bd93c bddf26 dfe318 fde725'
-    .split(' ')
-    .map((hex): Triple => [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255) as unknown as Triple),
+  hexColours(
+    '440154 471365 482475 463480 414487 3b528b 355f8d 2f6c8e 2a788e 25848e 21918c 1e9c89 22a884 2fb47c 44bf70 5ec962 7ad151 9bd93c bddf26 dfe318 fde725',
+  ),
 );
+
+/** `Blues` of ColorBrewer, from white to dark blue: for shares on white. */
+export const blues: ColourMap = mapThrough(
+  hexColours('f7fbff deebf7 c6dbef 9ecae1 6baed6 4292c6 2171b5 08519c 08306b'),
+);
+
+/** Colours as `rrggbb`, separated by spaces, from 0 to 1. */
+function hexColours(text: string): Triple[] {
+  return text.split(' ').map((hex) => {
+    const [red, green, blue] = [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255);
+    return [red!, green!, blue!];
+  });
+}
 
 /**
  * Values as colours, three bytes each: level floor(256·(x - low)/(high - low)), as matplotlib looks colours up. What is not
