@@ -24,7 +24,9 @@ const [smallestCell, largestCell] = [9, 64];
 /** Numbers are written into cells of this size or more. */
 const numberedCell = 30;
 const longestLabel = 150;
-const listWidth = 330;
+/** Of the list of mistakes: as long as its texts, within this. */
+const longestList = 520;
+const countWidth = 80;
 const listed = 24;
 const rowHeight = 22;
 
@@ -40,6 +42,9 @@ export function drawConfusionSheet({ classes, counts }: Confusion, heading: stri
   const labelWidth = Math.min(longestLabel, Math.max(...classes.map((name) => textWidth(name, labelSize))));
   const side = cell * classes.length;
   const [left, listLeft] = [margin + labelWidth + 34, margin + labelWidth + 34 + side + 40];
+  const mistakes = worstMistakes(counts);
+  const names = mistakes.map((mistake) => textWidth(mistakeText(mistake, classes), 13));
+  const listWidth = Math.min(longestList, countWidth + Math.max(200, ...names));
   const width = listLeft + listWidth + margin;
   const note = wrapped(noteOf(counts), 13, width - 2 * margin);
   const keyTop = margin + 28 + note.length * 18;
@@ -49,7 +54,6 @@ export function drawConfusionSheet({ classes, counts }: Confusion, heading: stri
     width: width - 2 * margin,
   });
   const top = keyTop + key.height + 34;
-  const mistakes = worstMistakes(counts);
   const listHeight = (mistakes.length + 2) * rowHeight;
   const height = top + Math.max(side + labelWidth + 16, listHeight) + margin;
   return svgToPng(
@@ -66,7 +70,7 @@ export function drawConfusionSheet({ classes, counts }: Confusion, heading: stri
       ...matrixParts(counts, cell),
       ...labelParts(classes, cell, labelSize, labelWidth),
       '</g>',
-      ...listParts(mistakes, { classes, counts }, listLeft, top),
+      ...listParts(mistakes, { classes, counts }, { left: listLeft, width: listWidth, top }),
       '</svg>',
     ].join(''),
   );
@@ -125,15 +129,23 @@ function labelParts(classes: readonly string[], cell: number, size: number, widt
   ];
 }
 
-function listParts(mistakes: readonly Mistake[], { classes, counts }: Confusion, left: number, top: number): string[] {
+function mistakeText({ actual, predicted }: Mistake, classes: Confusion['classes']): string {
+  return `${classes[actual]} → ${classes[predicted]}`;
+}
+
+function listParts(
+  mistakes: readonly Mistake[],
+  { classes, counts }: Confusion,
+  { left, width, top }: { readonly left: number; readonly width: number; readonly top: number },
+): string[] {
   if (mistakes.length === 0) return [];
-  const rows = mistakes.map(({ actual, predicted, count }, i) => {
-    const total = counts[actual]!.reduce((sum, each) => sum + each, 0);
-    const names = fitted(`${classes[actual]} → ${classes[predicted]}`, 13, listWidth - 80);
+  const rows = mistakes.map((mistake, i) => {
+    const total = counts[mistake.actual]!.reduce((sum, each) => sum + each, 0);
+    const names = fitted(mistakeText(mistake, classes), 13, width - countWidth);
     const y = top + (i + 2) * rowHeight - 8;
     return (
       `<text class="caption" x="${coordinate(left)}" y="${y}">${escapeXml(names)}</text>` +
-      `<text class="caption" x="${coordinate(left + listWidth)}" y="${y}" text-anchor="end">${count} of ${total}</text>`
+      `<text class="caption" x="${coordinate(left + width)}" y="${y}" text-anchor="end">${mistake.count} of ${total}</text>`
     );
   });
   return [`<text class="label" x="${coordinate(left)}" y="${top + 6}">Most often taken for another</text>`, ...rows];
