@@ -86,16 +86,21 @@ export function metricsOf(events: readonly RunEvent[]): EventOf<'metrics'>[] {
   return [...byStep.values()].sort((a, b) => a.step - b.step);
 }
 
-/** Evaluations that were made at several steps as records of metrics, `knn.top1`, for curves. */
+/** Evaluations that were made at several steps as records of metrics, for curves: `knn.top1`, `knn.top1 of the student`. */
 export function evaluationMetrics(events: readonly RunEvent[]): EventOf<'metrics'>[] {
   const evaluations = liveEvents(events).filter((event) => event.type === 'evaluation');
   const steps = new Map<string, Set<number>>();
   const nameOf = ({ name, task }: EventOf<'evaluation'>) => name ?? task;
-  for (const event of evaluations) steps.set(nameOf(event), (steps.get(nameOf(event)) ?? new Set()).add(event.step));
+  const keyOf = (event: EventOf<'evaluation'>) => `${nameOf(event)} ${event.encoder}`;
+  for (const event of evaluations) steps.set(keyOf(event), (steps.get(keyOf(event)) ?? new Set()).add(event.step));
   return evaluations
-    .filter((event) => steps.get(nameOf(event))!.size > 1)
+    .filter((event) => steps.get(keyOf(event))!.size > 1)
     .map((event) => {
-      const values = Object.entries(event.metrics).map(([metric, value]) => [`${nameOf(event)}.${metric}`, value]);
+      const whose = event.encoder === 'student' ? ' of the student' : '';
+      const values = Object.entries(event.metrics).map(([metric, value]) => [
+        `${nameOf(event)}.${metric}${whose}`,
+        value,
+      ]);
       return { type: 'metrics' as const, step: event.step, time: event.time, values: Object.fromEntries(values) };
     })
     .sort((a, b) => a.step - b.step);

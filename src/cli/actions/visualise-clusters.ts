@@ -1,10 +1,7 @@
 import { kMeans } from '../../evals/cluster/k-means.js';
-import { prototypeLogits } from '../../methods/capi/online-clustering.js';
-import { readCheckpointPart } from '../../models/load-weights.js';
 import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
-import * as ops from '../../tensor/ops.generated.js';
-import { scope, type Tensor } from '../../tensor/tensor.js';
+import { scope } from '../../tensor/tensor.js';
 import { clusterCentres, nearestCentre, unitFeatures } from '../../visualise/cluster-scores.js';
 import { drawClusterSheet } from '../../visualise/cluster-sheet.js';
 import { type ClusterScores, patchClusters, surveyClusters } from '../../visualise/cluster-survey.js';
@@ -12,6 +9,7 @@ import { collectPatches } from '../../visualise/collect-patches.js';
 import type { EncoderPictureOptions } from '../commands/visualise/encoder-options.js';
 import type { CommandResult } from '../output.js';
 import { drawWithEncoder, type EncoderScene } from './draw-with-encoder.js';
+import { openPrototypes } from './open-prototypes.js';
 
 /** The checked options of `tessera visualise clusters`. */
 export type VisualiseClustersOptions = EncoderPictureOptions & {
@@ -73,31 +71,10 @@ export function visualiseClusters(options: VisualiseClustersOptions): Promise<Co
   });
 }
 
-/** Those that a CAPI run was trained with. */
-async function prototypesOf({
-  model,
-  clusters,
-  device = 'cpu',
-}: VisualiseClustersOptions): Promise<Clustering | undefined> {
-  if (clusters !== undefined || /^(?:random|baseline):/.test(model)) return undefined;
-  const part = await readCheckpointPart(model, 'clustering');
-  const layer = part && scope(() => layerOn(part, device));
-  for (const tensor of part?.values() ?? []) tensor.dispose();
-  if (layer === undefined) return undefined;
-  return {
-    noun: 'prototype',
-    count: layer.weight.size(0),
-    scoresOf: (features_SD) => prototypeLogits(features_SD, layer),
-    [Symbol.dispose]: () => {
-      for (const tensor of Object.values(layer)) tensor.dispose();
-    },
-  };
-}
-
-function layerOn(part: ReadonlyMap<string, Tensor>, device: string): { weight: Tensor; bias: Tensor } | undefined {
-  const [weight, bias] = [part.get('layer.weight'), part.get('layer.bias')];
-  if (weight === undefined || bias === undefined) return undefined;
-  return { weight: ops.toDevice(weight, device, 'float32'), bias: ops.toDevice(bias, device, 'float32') };
+/** Those that a CAPI run was trained with, unless others are asked for. */
+async function prototypesOf({ model, clusters, device }: VisualiseClustersOptions): Promise<Clustering | undefined> {
+  const prototypes = clusters === undefined ? await openPrototypes(model, device) : undefined;
+  return prototypes && { noun: 'prototype', ...prototypes };
 }
 
 /** Those that k-means finds in the unit features of patches. */

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { evaluationMetrics } from '../../../src/runs/event-log.js';
 import { curvePanels, type RunMetrics } from '../../../src/visualise/curve-panels.js';
 import { curveFigures, curveSheet } from '../../../src/visualise/curve-sheet.js';
 import { drawPanel } from '../../../src/visualise/draw-panel.js';
@@ -97,6 +98,33 @@ describe('blocks that were followed', () => {
   it('are not compared with themselves', () => {
     const once = run('once', [{ 'knnBlock.0': 10 }]);
     expect(curvePanels([once]).map(({ axis }) => axis)).toEqual([undefined]);
+  });
+});
+
+describe('evaluations at several steps', () => {
+  it('are lines of their own for teacher and student', () => {
+    const event = (step: number, encoder: 'teacher' | 'student', top1: number) =>
+      ({ type: 'evaluation', step, time: '2026-01-01T00:00:00Z', task: 'knn', encoder, metrics: { top1 } }) as const;
+    const events = [
+      event(0, 'teacher', 10),
+      event(0, 'student', 11),
+      event(5, 'teacher', 30),
+      event(5, 'student', 20),
+      // Once is no curve.
+      { ...event(5, 'student', 50), task: 'linear' },
+    ];
+    const panels = curvePanels([{ name: 'run', metrics: evaluationMetrics(events) }]);
+    expect(panels.map(({ parts }) => parts)).toEqual([['top1', 'top1 of the student']]);
+    expect(panels[0]!.series.map(({ points }) => points)).toEqual([
+      [
+        [0, 10],
+        [5, 30],
+      ],
+      [
+        [0, 11],
+        [5, 20],
+      ],
+    ]);
   });
 });
 
