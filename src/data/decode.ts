@@ -17,10 +17,14 @@ const WHOLE = /^(RIFF....WEBP|GIF8|....ftyp)/s;
 // One image at a time per worker: the workers are the parallelism, and every image is seen once per epoch.
 sharp.concurrency(1);
 sharp.cache(false);
-// Only formats that are asked for: a drawing or a table with the name of a photo is nothing to run a renderer on.
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
+// Only photos: a drawing or a table with the name of one is nothing to run a renderer on. These are all of libvips' other
+// loaders by name, since this holds for all threads at once: blocking everything and allowing some again would, for a
+// moment, refuse the photos of those that decode already.
+sharp.block({
+  operation: [
+    ...['Analyze', 'Csv', 'DcRaw', 'Fits', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'Openexr'],
+    ...['Openslide', 'OpenSlide', 'Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
+  ].map((format) => `VipsForeignLoad${format}`),
 });
 
 /**
