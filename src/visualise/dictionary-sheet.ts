@@ -73,10 +73,17 @@ export async function drawDictionarySheet(
   });
 }
 
+/**
+ * Share of the cost that a round has to save. Published: 1e-8, which takes minutes and changes colours by one level of 255 on
+ * average, by 15 in one of a hundred pixels.
+ */
+const TOLERANCE = 1e-5;
+
 /** Features of images (N, Y, X, D) as colours, from one dictionary; one pixel a patch. */
 export function codeColours(features_NYXD: Tensor, table: readonly (readonly number[])[], alpha: number): Raster[] {
   const [images, height, width] = features_NYXD.shape as [number, number, number];
-  const { codes } = learnDictionary(ops.flatten(features_NYXD, 0, 2), { atoms: table.length, alpha });
+  const features_SD = ops.flatten(features_NYXD, 0, 2);
+  const { codes } = learnDictionary(features_SD, { atoms: table.length, alpha, tolerance: TOLERANCE });
   const atoms = codes.length / (images * height * width);
   const most = codes.reduce((high, code) => Math.max(high, Math.abs(code)), 0) || 1;
   const data = Uint8Array.from({ length: (codes.length / atoms) * 3 }, (_, at) => {
