@@ -210,6 +210,11 @@ export function topk(self: Tensor, k: number, dim?: number, largest?: boolean, s
   return tensors(call('aten::topk', self.handle, k, dim, largest, sorted)) as [Tensor, Tensor];
 }
 
+/** `tessera::keep_smallest_(Tensor(a!) scores, Tensor(b!) indices, Tensor tile, int first) -> ()` */
+export function keepSmallest_(scores: Tensor, indices: Tensor, tile: Tensor, first: number): void {
+  call('tessera::keep_smallest_', scores.handle, indices.handle, tile.handle, first);
+}
+
 /** `aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function norm(self: Tensor, ord?: number, dim?: readonly number[] | null, keepdim?: boolean, dtype?: DType | null): Tensor {
   return new Tensor(call('aten::linalg_vector_norm', self.handle, ord, dim, keepdim, dtype ? dtypeCode(dtype) : undefined) as number);

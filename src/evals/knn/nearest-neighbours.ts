@@ -12,7 +12,7 @@ export interface NeighbourOptions {
   readonly distance: Distance;
   /** Where products are computed (`cpu`). */
   readonly device?: string;
-  /** Queries and training rows (at least K) that are compared at once (512 and 32768: 64 MiB of scores). */
+  /** Queries and training rows (at least K) that are compared at once (1024 and 4096: 16 MiB of scores). */
   readonly queryChunk?: number;
   readonly trainChunk?: number;
 }
@@ -25,17 +25,21 @@ export interface Neighbours {
   readonly distances: Float32Array;
 }
 
-const QUERY_CHUNK = 512;
-const TRAIN_CHUNK = 32768;
+const QUERY_CHUNK = 1024;
+const TRAIN_CHUNK = 4096;
 
 /** Bytes that a search of rows of a width holds beside these and the result: a chunk of scores and of training rows. */
 export function chunkBytes(width: number): number {
   return 4 * TRAIN_CHUNK * (QUERY_CHUNK + width);
 }
 
+/** More than so many neighbours are sorted by the engine: sorted insertion into long lists is slow. */
+const MOST_INSERTED = 256;
+
 /**
  * Exact nearest neighbours of `query_QD` in `train_TD`, float32. Memory beyond the result: one chunk of scores and a copy
- * of one chunk of training rows. The chunks do not change what is found, up to the order of equal distances.
+ * of one chunk of training rows. The chunks do not change what is found, up to the order of equal distances, of which on
+ * the CPU the lower row comes first.
  *
  * Cosine divides by the bare norm, L2 expands the square and clamps it at 0, as the published code does: a row of zeros has
  * no cosine and comes last. Source: CAPI eval_segmentation.py and `torch.cdist` (reference section 7.1).
@@ -107,6 +111,10 @@ function scoresOf(query_QD: Tensor, { rows_TD, halfSquares_1T }: Prepared): Tens
 /** Puts what is smaller in a chunk that begins at the row `start` into the lists. NaN comes last. */
 function keepBest(best: Best, scores_QT: Tensor, start: number): void {
   const k = best.scores_QK.size(1);
+  if (scores_QT.device === 'cpu' && k <= MOST_INSERTED) {
+    ops.keepSmallest_(best.scores_QK, best.indices_QK, scores_QT, start);
+    return;
+  }
   const [found_QK, places_QK] = ops.topk(scores_QT, Math.min(k, scores_QT.size(1)), 1, false);
   const scores = start === 0 ? found_QK : ops.cat([best.scores_QK, found_QK], 1);
   const indices = start === 0 ? places_QK : ops.cat([best.indices_QK, ops.add(places_QK, start)], 1);

@@ -13,7 +13,7 @@ describe('bench knn', () => {
   it('times both metrics and says what a chunk takes', async () => {
     const before = liveTensors().tensors;
     const { json, card } = await benchKnn({ ...sizes, python: undefined });
-    expect(json).toMatchObject({ rows: 300, k: 5, chunkBytes: 4 * 32768 * (512 + 8) });
+    expect(json).toMatchObject({ rows: 300, k: 5, chunkBytes: 4 * 4096 * (1024 + 8) });
     expect((json as Found).L2.seconds).toBeGreaterThan(0);
     expect((json as Found).cosine.sklearn).toBeUndefined();
     expect(card).toMatch(/chunk/);

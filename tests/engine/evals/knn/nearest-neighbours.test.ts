@@ -88,6 +88,36 @@ describe('nearestNeighbours', () => {
     expect(found.distances[1]).toBeCloseTo(1 - Math.SQRT1_2, 6);
   });
 
+  it.each(['cosine', 'L2'] as const)('orders long lists, which the engine sorts, in the same way: %s', (distance) => {
+    const [query, train] = [matrix(rows(9, 5000)), matrix(rows(700, 0))];
+    const long = nearestNeighbours(query, train, { k: 600, distance, trainChunk: 80 });
+    const short = nearestNeighbours(query, train, { k: 250, distance, trainChunk: 80 });
+    const firsts = [...long.indices].filter((_, i) => i % 600 < 250);
+    // A few of 700 are equally far in single precision.
+    expect(firsts.filter((index, i) => index === short.indices[i]).length / firsts.length).toBeGreaterThan(0.99);
+    expect([...short.distances].every((value, i) => i % 250 === 0 || value >= short.distances[i - 1]!)).toBe(true);
+  });
+
+  it('puts the lower of equally near rows first, whatever the chunks', () => {
+    const train = matrix(Array.from({ length: 200 }, (_, n) => [n % 4, 1]));
+    for (const trainChunk of [7, 64, 200]) {
+      const { indices } = nearestNeighbours(matrix([[0, 1]]), train, { k: 120, distance: 'L2', trainChunk });
+      const expected = [0, 1, 2].flatMap((rest) => Array.from({ length: 50 }, (_, i) => 4 * i + rest));
+      expect([...indices]).toEqual(expected.slice(0, 120));
+    }
+  });
+
+  it('fills lists with rows of zeros where there are no others', () => {
+    const train = matrix([
+      [0, 0],
+      [0, 0],
+      [1, 0],
+      [0, 0],
+    ]);
+    const { indices } = nearestNeighbours(matrix([[3, 1]]), train, { k: 3, distance: 'cosine', trainChunk: 1 });
+    expect([...indices]).toEqual([2, 0, 1]);
+  });
+
   it('never gives the root of a negative number', () => {
     const far = matrix(rows(40, 0).map((row) => row.map((value) => 1000 + value * 1e-3)));
     const { distances } = nearestNeighbours(far, far, { k: 40, distance: 'L2' });
