@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadEncoder } from '../../../src/models/load-encoder.js';
 import { type PretrainOptions, pretrain } from '../../../src/recipes/pretrain.js';
-import { readEvents, readMetrics } from '../../../src/runs/event-log.js';
+import { metricsOf, readEvents } from '../../../src/runs/event-log.js';
 import { evaluationsOf } from '../../../src/runs/list-runs.js';
 import { RunFolder } from '../../../src/runs/run-folder.js';
 import { liveTensors } from '../../../src/tensor/tensor.js';
@@ -55,7 +55,7 @@ function untrained() {
 }
 
 function losses(out: string) {
-  return readMetrics(RunFolder.open(out)).map(({ step, values }) => [
+  return metricsOf(readEvents(RunFolder.open(out).events)).map(({ step, values }) => [
     step,
     ...['loss', 'accuracy', 'gradientNorm', 'lr.all'].map((name) => values[name]),
   ]);
