@@ -3,13 +3,25 @@ import { cluster } from './cluster/cluster-task.js';
 import { knn } from './knn/knn-task.js';
 import { lowshot } from './lowshot/lowshot-task.js';
 import { attentive, linear } from './probe/probe-tasks.js';
+import { segmentHead } from './segment/segment-head-task.js';
 import { segmentKnn } from './segment/segment-knn-task.js';
 import { segmentLinear } from './segment/segment-linear-task.js';
 import type { Task } from './task.js';
 import { unlabelled } from './unlabelled/unlabelled-task.js';
 
 /** Every way to judge an encoder, in the order of `tessera eval --help`. */
-export const tasks = [knn, linear, attentive, lowshot, segmentKnn, segmentLinear, cluster, blocks, unlabelled] as const;
+export const tasks = [
+  knn,
+  linear,
+  attentive,
+  lowshot,
+  segmentKnn,
+  segmentLinear,
+  segmentHead,
+  cluster,
+  blocks,
+  unlabelled,
+] as const;
 
 type AnyTask = (typeof tasks)[number];
 export type TaskName = AnyTask['name'];

@@ -63,11 +63,11 @@ export class ProbeHeads {
 
   /**
    * One update of all heads.
-   * @param labels (B) class ids
+   * @param labels (B) class ids, or (B, C) float32 how much each class counts in each row, where some must
    * @returns the mean of the cross-entropy over the heads that it is finite for; NaN where there are none. A head that
    *   diverges spoils no other: their gradients do not meet.
    */
-  train(features: ProbeFeatures, labels: Int32Array, step: number): number {
+  train(features: ProbeFeatures, labels: Int32Array | Tensor, step: number): number {
     return scope(() => {
       const losses = [...this.#sources].map(([name, source]) => {
         const x = features.get(name)!;
@@ -145,13 +145,18 @@ function makeSource(options: ProbeHeadsOptions, name: string): Source {
   return { bank: bank.to({ device }), norm, places };
 }
 
-/** The mean cross-entropy of the batch by head (H). */
-function crossEntropies(logits_BHC: Tensor, labels: Int32Array): Tensor {
+/** The mean cross-entropy of the batch by head (H); of counts, over all that is counted. */
+function crossEntropies(logits_BHC: Tensor, labels: Int32Array | Tensor): Tensor {
   return scope(() => {
     const [batch, heads] = logits_BHC.shape as [number, number, number];
+    const likelihoods_BHC = ops.logSoftmax(logits_BHC, 2);
+    if (labels instanceof Tensor) {
+      const counts_BC = ops.toDevice(labels, logits_BHC.device, 'float32');
+      const counted_BHC = ops.mul(likelihoods_BHC, ops.unsqueeze(counts_BC, 1));
+      return ops.div(ops.sumDim(counted_BHC, [0, 2]), ops.neg(ops.sum(counts_BC)));
+    }
     const labels_B = ops.toDevice(Tensor.from(labels, [batch]), logits_BHC.device, 'int64');
     const labels_BH1 = ops.expand(ops.reshape(labels_B, [batch, 1, 1]), [batch, heads, 1]);
-    const likelihoods = ops.gather(ops.logSoftmax(logits_BHC, 2), 2, labels_BH1);
-    return ops.div(ops.sumDim(likelihoods, [0, 2]), -batch);
+    return ops.div(ops.sumDim(ops.gather(likelihoods_BHC, 2, labels_BH1), [0, 2]), -batch);
   });
 }

@@ -46,7 +46,7 @@ export async function judgePatches(
     await context.features('train', request),
     await context.features('test', request),
   ];
-  const ignored = new Set([...(data.train.ignoreLabels ?? []), ...(data.test.ignoreLabels ?? [])]);
+  const ignored = ignoredLabels(data);
   const train = labelled(context, trainFeatures);
   const test = labelled(context, testFeatures);
   try {
@@ -79,8 +79,13 @@ function labelled({ size, encoder }: EvaluationContext, features: Features): Lab
   };
 }
 
+/** Labels that either set ignores. */
+export function ignoredLabels({ train, test }: Readonly<Record<'train' | 'test', Dataset>>): Set<number> {
+  return new Set([...(train.ignoreLabels ?? []), ...(test.ignoreLabels ?? [])]);
+}
+
 /** @throws {UsageError} both data sets name their pixel classes, and differently. */
-function checkPixelClasses(train: Dataset, test: Dataset): void {
+export function checkPixelClasses(train: Dataset, test: Dataset): void {
   if (!train.pixelClasses || !test.pixelClasses) return;
   if (train.pixelClasses.join('\n') === test.pixelClasses.join('\n')) return;
   throw new UsageError(

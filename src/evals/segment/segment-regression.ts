@@ -10,10 +10,11 @@ import {
   fittingRows,
   type LabelledPatches,
   type PatchSettings,
+  pickBlocks,
   rowsOfImages,
   splitOffTenth,
 } from './labelled-patches.js';
-import { countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
+import { countPatches, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 
 /** The published grid of inverse strengths of the penalty: 10 to the powers from -6 to 5, in 8 steps. */
 const STRENGTHS = Array.from({ length: 8 }, (_, i) => 10 ** (-6 + (11 * i) / 7));
@@ -125,18 +126,10 @@ class PatchFitter {
   /** Counts the pixels of every image; `rows` are those of whole images, all of them unless given. */
   countPixels(fit: LogisticFit, patches: LabelledPatches, rows?: Int32Array): PixelCounts[] {
     using rows_ND = this.#scaled(patches, rows);
-    const area = areaOf(patches);
     const perImage = patches.patches_RD.size(0) / patches.images;
-    const predicted = predictClasses(fit, { all_ND: rows_ND });
-    return Array.from({ length: predicted.length / perImage }, (_, image) => {
-      const first = rows ? rows[image * perImage]! : image * perImage;
-      const truth = patches.blocks.subarray(first * area, (first + perImage) * area);
-      const labels = new Uint8Array(perImage * area);
-      for (let patch = 0; patch < perImage; patch++) {
-        labels.fill(this.#names[predicted[image * perImage + patch]!]!, patch * area, (patch + 1) * area);
-      }
-      return countPixels(truth, labels, this.#settings.ignored);
-    });
+    const predicted = Uint8Array.from(predictClasses(fit, { all_ND: rows_ND }), (place) => this.#names[place]!);
+    const blocks = rows ? pickBlocks(patches.blocks, rows, areaOf(patches)) : patches.blocks;
+    return countPatches(blocks, predicted, predicted.length / perImage, this.#settings.ignored);
   }
 
   [Symbol.dispose](): void {

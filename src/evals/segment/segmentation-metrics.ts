@@ -26,6 +26,27 @@ export function countPixels(truth: Uint8Array, predicted: Uint8Array, ignored: R
 }
 
 /**
+ * Counts the pixels of every image where all pixels of a patch are predicted alike.
+ * @param blocks (patches, pixels of a patch) true classes, image by image
+ * @param predicted the class of each patch
+ */
+export function countPatches(
+  blocks: Uint8Array,
+  predicted: Uint8Array,
+  images: number,
+  ignored: ReadonlySet<number>,
+): PixelCounts[] {
+  const area = blocks.length / predicted.length;
+  const labels = new Uint8Array(blocks.length);
+  for (const [patch, label] of predicted.entries()) labels.fill(label, patch * area, (patch + 1) * area);
+  const pixels = blocks.length / images;
+  return Array.from({ length: images }, (_, image) => {
+    const [from, to] = [image * pixels, (image + 1) * pixels];
+    return countPixels(blocks.subarray(from, to), labels.subarray(from, to), ignored);
+  });
+}
+
+/**
  * Mean over classes of intersection over union, and the share of pixels that are right, of all pixels together. A class
  * counts when it occurs in the truth or in the prediction: one that is only predicted, also an ignored one, has 0.
  * Source: CAPI eval_segmentation.py (scikit-learn's `jaccard_score`, macro).
