@@ -13,7 +13,9 @@ export const segmentHeadOptions = z.strictObject({
     .array(z.number().positive())
     .min(1)
     .default([1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5])
-    .describe('Learning rates for 256 images a step, a head each; they grow with the batch.'),
+    .describe(
+      'Learning rates for 256 images a step, a head each; they grow with the batch. Where the largest is chosen, which small encoders do, give larger ones.',
+    ),
   epochs: z
     .int()
     .positive()

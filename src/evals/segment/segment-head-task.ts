@@ -14,7 +14,7 @@ export const segmentHead = defineTask({
     'Defaults are those of ADE20K at --size 224; small encoders and few images want fewer --blocks and more --epochs.',
   examples: [
     "--model runs/first --train 'scenes://?split=train&count=512' --test 'scenes://?split=test&count=128' --with-floor",
-    "--model weights.pth --size 224 --train 'segmentation:///data?images=images/train&labels=labels/train' --test 'segmentation:///data?images=images/val&labels=labels/val'",
+    "--model weights.pth --size 224 --train 'segmentation:///data?images=images/train&labels=labels/train&ignore=0' --test 'segmentation:///data?images=images/val&labels=labels/val&ignore=0'",
   ],
   options: segmentHeadOptions,
   data: {
