@@ -86,14 +86,16 @@ describe('evaluate', () => {
     }
   });
 
-  it('refuses data without the labels it needs', async () => {
+  it('refuses data without the labels it needs, and sizes that patches do not divide', async () => {
     const folder = temporaryFolder();
     await colours(folder, 'train', ['bl'], 2);
     const plain = await openDataset(join(folder, 'train', 'bl'));
     const common = { encoder: colourBaseline(8), data: { train: plain, test: plain }, size: 32 };
     await expect(evaluate({ task: 'knn', ...common })).rejects.toThrow(/class labels/);
     await expect(evaluate({ task: 'segment-knn', ...common })).rejects.toThrow(/pixel labels/);
-    await expect(evaluate({ task: 'knn', ...common, size: 33 })).rejects.toThrow(/multiple of 8/);
+    const classes = await openDataset(join(folder, 'train'));
+    const data = { train: classes, test: classes };
+    await expect(evaluate({ task: 'knn', ...common, data, size: 33 })).rejects.toThrow(/multiple of 8/);
   });
 });
 
