@@ -7,6 +7,7 @@ import type { ImageEncoder } from '../models/encoder.js';
 import { DataError, invariant, UsageError } from '../support/errors.js';
 import { suggestion } from '../support/nearest-name.js';
 import { type EvaluationSettings, withContext } from './evaluation-context.js';
+import { differenceInterval } from './measure/bootstrap.js';
 import type { Curve, DataRole, Intervals, Judgement, Metrics, PrototypeScores, Task } from './task.js';
 import { findTask, type TaskName, type TaskOf, tasks } from './tasks.js';
 
@@ -28,6 +29,8 @@ export interface EvaluationResult extends Judgement {
   /** The same for the untrained encoder. */
   readonly floor?: Metrics;
   readonly floorIntervals?: Intervals;
+  /** Of metrics less those of the untrained encoder, over the same draws of test images. */
+  readonly gainIntervals?: Intervals;
   readonly floorCurve?: Curve;
 }
 
@@ -51,7 +54,11 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
     task: task.name,
     metrics: found.metrics,
     intervals: found.intervals,
-    ...(below && { floor: below.metrics, floorIntervals: below.intervals }),
+    ...(below && {
+      floor: below.metrics,
+      floorIntervals: below.intervals,
+      gainIntervals: gainIntervals(found.intervals, below.intervals),
+    }),
     protocol: {
       ...Object.fromEntries(rolesOf(task).map((role) => [role, data[role].spec])),
       size,
@@ -66,6 +73,13 @@ export async function evaluate<Name extends TaskName>(options: EvaluateOptions<N
     ...(below?.curve && { floorCurve: below.curve }),
     ...(found.details && { details: found.details }),
   };
+}
+
+function gainIntervals(found: Intervals, floor: Intervals): Intervals {
+  const gains = Object.entries(found).map(
+    ([name, interval]) => [name, differenceInterval(interval, floor[name])] as const,
+  );
+  return Object.fromEntries(gains.flatMap(([name, gain]) => (gain ? [[name, gain]] : [])));
 }
 
 /**

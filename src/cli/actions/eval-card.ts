@@ -21,12 +21,15 @@ export function evaluationCard(results: readonly ModelResult[], features: string
 }
 
 function modelCard(task: Task, result: ModelResult, ends: readonly Fact[]): string {
-  const { metrics, intervals, floor, floorIntervals } = result;
+  const { metrics, intervals, floor, floorIntervals, gainIntervals = {} } = result;
   return cardText(`${task.name} · ${nameOf(result)}`, [
     ...Object.entries(metrics).map(([name, value]): [string, string] => {
       const info = task.metrics[name]!;
-      const beside = floor ? `; untrained ${metricText(info, floor[name]!, floorIntervals?.[name])}` : '';
-      return [info.name, `${metricText(info, value, intervals[name])}${beside}`];
+      const below = floor?.[name];
+      const beside = below === undefined ? '' : `; untrained ${metricText(info, below, floorIntervals?.[name])}`;
+      const gain = gainIntervals[name];
+      const difference = gain && below !== undefined ? `; difference ${metricText(info, value - below, gain)}` : '';
+      return [info.name, `${metricText(info, value, intervals[name])}${beside}${difference}`];
     }),
     ...facts(result),
     ...ends,

@@ -6,6 +6,9 @@ const STREAM = 0x626f6f74;
 /** Lower and upper end of a 95 % interval. */
 export type Interval = readonly [number, number];
 
+/** The values that an interval was taken from, in the order in which images were drawn. */
+const valuesOf = new WeakMap<Interval, readonly number[]>();
+
 /**
  * 95 % percentile intervals of metrics over images: images are drawn with replacement, as many as there are, and the
  * metrics computed anew; the 2.5th and 97.5th percentiles of that, interpolated linearly, are the ends. Source: Efron and
@@ -29,11 +32,26 @@ export function bootstrapIntervals<Name extends string>(
       values.set(name, [...(values.get(name) ?? []), value]);
     }
   }
-  const ends = (list: number[]): Interval => {
-    const sorted = Float64Array.from(list).sort();
-    return [percentile(sorted, 0.025), percentile(sorted, 0.975)];
-  };
-  return Object.fromEntries([...values].map(([name, list]) => [name, ends(list)])) as Record<Name, Interval>;
+  return Object.fromEntries([...values].map(([name, list]) => [name, interval(list)])) as Record<Name, Interval>;
+}
+
+/**
+ * The 95 % interval of the difference of two metrics (first less second) over the same draws of the same images: narrower than
+ * two intervals beside each other, because an image that is hard for both leaves the difference as it is.
+ *
+ * @returns undefined unless both are intervals of {@link bootstrapIntervals}, with one count, seed and number of resamples.
+ */
+export function differenceInterval(first: Interval | undefined, second: Interval | undefined): Interval | undefined {
+  const [a, b] = [first && valuesOf.get(first), second && valuesOf.get(second)];
+  if (a === undefined || b === undefined || a.length !== b.length) return undefined;
+  return interval(a.map((value, draw) => value - b[draw]!));
+}
+
+function interval(values: readonly number[]): Interval {
+  const sorted = Float64Array.from(values).sort();
+  const ends: Interval = [percentile(sorted, 0.025), percentile(sorted, 0.975)];
+  valuesOf.set(ends, values);
+  return ends;
 }
 
 /** Linear between the two nearest values, as NumPy's default. */

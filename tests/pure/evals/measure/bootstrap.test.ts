@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapIntervals } from '../../../../src/evals/measure/bootstrap.js';
+import { bootstrapIntervals, differenceInterval } from '../../../../src/evals/measure/bootstrap.js';
 import { Random } from '../../../../src/support/random.js';
 
 /** The mean of values over images that count several times. */
@@ -46,5 +46,27 @@ describe('bootstrapIntervals', () => {
     // Percentile intervals of 60 yes-or-no values cover a little less than they say.
     expect(covered).toBeGreaterThan(176);
     expect(covered).toBeLessThan(199);
+  });
+});
+
+describe('differenceInterval', () => {
+  it('is that of the differences of images, whatever images have in common', () => {
+    const random = Random.from(2);
+    const hard = Array.from({ length: 40 }, () => 100 * random.uniform());
+    const gains = hard.map(() => random.uniform());
+    const of = (values: readonly number[], seed = 3) => bootstrapIntervals(40, meanOf(values), { seed }).mean;
+    const better = hard.map((value, i) => value + gains[i]!);
+    const [low, high] = differenceInterval(of(better), of(hard))!;
+    const [expectedLow, expectedHigh] = of(gains);
+    expect(low).toBeCloseTo(expectedLow, 10);
+    expect(high).toBeCloseTo(expectedHigh, 10);
+    // Beside each other the two intervals say nothing.
+    expect(of(better)[0]).toBeLessThan(of(hard)[1]);
+  });
+
+  it('needs the same number of draws of both', () => {
+    const [few, many] = [10, 20].map((resamples) => bootstrapIntervals(9, meanOf([1, 2]), { seed: 0, resamples }).mean);
+    expect(differenceInterval(few, many)).toBeUndefined();
+    expect(differenceInterval(few, [0, 1])).toBeUndefined();
   });
 });
