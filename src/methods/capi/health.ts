@@ -1,3 +1,4 @@
+import { healthOf } from '../../train/health-of.js';
 import type { Health } from '../../train/method.js';
 
 /**
@@ -34,10 +35,8 @@ export function judgeHealth(latest: Readonly<Record<string, number>>, prototypes
       problem: gradientNorm > 100 && 'gradients are very large: lower optim.lr or lengthen the warm-up',
     },
   ];
-  const problems = checks.flatMap(({ problem }) => (problem ? [problem] : []));
-  const figures = checks.map(({ text }) => text).join(', ');
-  return {
-    healthy: problems.length === 0,
-    text: problems.length === 0 ? `healthy: ${figures}` : `look closer: ${problems.join('; ')} (${figures})`,
-  };
+  return healthOf(
+    checks.map(({ text }) => text),
+    checks.map(({ problem }) => problem),
+  );
 }

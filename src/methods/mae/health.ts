@@ -1,3 +1,4 @@
+import { healthOf } from '../../train/health-of.js';
 import type { Health } from '../../train/method.js';
 
 /**
@@ -13,14 +14,11 @@ export function judgeMae(latest: Readonly<Record<string, number>>, warm: boolean
       'masked patches are predicted no better than by their mean: raise optim.lr, or train for longer',
     featureSpread < 0.05 && 'features are almost the same everywhere: the encoder is collapsing',
     gradientNorm > 100 && 'gradients are very large: lower optim.lr or lengthen the warm-up',
-  ].filter((text) => text !== false);
+  ];
   const figures = [
     `reconstruction error ${reconstruction.toFixed(3)} of 1`,
     `feature spread ${featureSpread.toFixed(2)}`,
     `gradient norm ${gradientNorm.toPrecision(2)}`,
-  ].join(', ');
-  return {
-    healthy: problems.length === 0,
-    text: problems.length === 0 ? `healthy: ${figures}` : `look closer: ${problems.join('; ')} (${figures})`,
-  };
+  ];
+  return healthOf(figures, problems);
 }

@@ -1,3 +1,4 @@
+import { healthOf } from '../../train/health-of.js';
 import type { Health } from '../../train/method.js';
 import type { HeadSpec } from './head-list.js';
 
@@ -25,16 +26,13 @@ export function judgeRefiner(
       queueFilled < 1 &&
       `the queue has not turned over yet (${Math.round(100 * queueFilled)} % filled) and gives noise as neighbours: lower heads.queueSize or raise stages.heads.steps`,
     gradientNorm > 1000 && 'gradients are very large: lower stages.refine.lr or lengthen the warm-up',
-  ].filter((text) => text !== false);
+  ];
   const range = (low: number, high: number) => `${low.toFixed(2)} to ${high.toFixed(2)}`;
   const figures = [
     stage === 'heads' ? 'the heads learn, the encoder does not change in this stage' : 'encoder and heads learn',
     `alignment ${range(Math.min(...values), Math.max(...values))}`,
     `queue ${Math.round(100 * queueFilled)} % filled`,
     `gradient norm ${gradientNorm.toPrecision(2)}`,
-  ].join(', ');
-  return {
-    healthy: problems.length === 0,
-    text: problems.length === 0 ? `healthy: ${figures}` : `look closer: ${problems.join('; ')} (${figures})`,
-  };
+  ];
+  return healthOf(figures, problems);
 }
