@@ -5,6 +5,7 @@ import { networkPresets, networkSizes } from '../../models/presets.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { evaluationsSection } from '../../train/evaluations-config.js';
+import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
 import type { CapiNetworkOptions } from './capi-network.js';
 
@@ -216,23 +217,12 @@ export function networkOptions(config: CapiConfig): EncoderPredictorOptions {
 
 /** What does not fit together beside the sizes of the network. */
 function otherProblems({ model, data, capi, optim }: CapiConfig): string[] {
-  const problems: string[] = [];
-  if (data.imageSize % model.patchSize !== 0) {
-    const near = Math.max(1, Math.round(data.imageSize / model.patchSize)) * model.patchSize;
-    problems.push(
-      `data.imageSize: expected a multiple of model.patchSize ${model.patchSize}, received ${data.imageSize}; the nearest is ${near}`,
-    );
-  }
-  if (optim.warmupSteps > optim.steps) {
-    problems.push(`optim.warmupSteps: expected at most optim.steps ${optim.steps}, received ${optim.warmupSteps}`);
-  }
-  if (optim.batchSize % optim.accumulate !== 0) {
-    problems.push(
-      `optim.accumulate: expected a divisor of optim.batchSize ${optim.batchSize}, received ${optim.accumulate}`,
-    );
-  }
-  if (data.cropScale[0] > data.cropScale[1])
-    problems.push(`data.cropScale: expected the smaller share first, received [${data.cropScale}]`);
+  const problems = [
+    ...multipleOfPatch('data.imageSize', data.imageSize, 'model.patchSize', model.patchSize),
+    ...atMost('optim.warmupSteps', optim.warmupSteps, 'optim.steps', optim.steps),
+    ...evenParts(optim),
+    ...smallerFirst('data.cropScale', data.cropScale),
+  ];
   if (capi.loss === 'i-jepa' && capi.head === 'mlp')
     problems.push('capi.head: expected linear, as the loss i-jepa has no head, received mlp');
   return problems;

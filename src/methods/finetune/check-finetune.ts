@@ -1,5 +1,6 @@
 import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
+import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import type { FinetuneConfig } from './finetune-config.js';
 
 /**
@@ -15,29 +16,18 @@ export function checkFinetune(config: FinetuneConfig, encoder: VitOptions, image
 }
 
 function recipeProblems({ data, optim }: FinetuneConfig, images: number): string[] {
-  const problems: string[] = [];
-  const { batchSize, accumulate, epochs, warmupEpochs } = optim;
-  if (data.cropScale[0] > data.cropScale[1])
-    problems.push(`data.cropScale: expected the smaller share first, received [${data.cropScale}]`);
+  const { batchSize, epochs, warmupEpochs } = optim;
+  const problems = smallerFirst('data.cropScale', data.cropScale);
   if (batchSize > images)
     problems.push(`optim.batchSize: expected at most the ${images} training images, received ${batchSize}`);
-  if (batchSize % accumulate !== 0)
-    problems.push(`optim.accumulate: expected a divisor of optim.batchSize ${batchSize}, received ${accumulate}`);
-  if (warmupEpochs > epochs)
-    problems.push(`optim.warmupEpochs: expected at most optim.epochs ${epochs}, received ${warmupEpochs}`);
-  return problems;
+  return [...problems, ...evenParts(optim), ...atMost('optim.warmupEpochs', warmupEpochs, 'optim.epochs', epochs)];
 }
 
 function encoderProblems({ data, model }: FinetuneConfig, encoder: VitOptions): string[] {
   const { patchSize, depth, classToken, positions } = encoder;
   const { imageSize } = data;
-  const problems: string[] = [];
-  if (imageSize % patchSize !== 0) {
-    const near = Math.max(1, Math.round(imageSize / patchSize)) * patchSize;
-    problems.push(
-      `data.imageSize: expected a multiple of the encoder’s patch size ${patchSize}, received ${imageSize}; the nearest is ${near}`,
-    );
-  } else if (positions.kind === 'relative' && positions.rows * patchSize !== imageSize) {
+  const problems = multipleOfPatch('data.imageSize', imageSize, 'the encoder’s patch size', patchSize);
+  if (problems.length === 0 && positions.kind === 'relative' && positions.rows * patchSize !== imageSize) {
     problems.push(
       `data.imageSize: expected ${positions.rows * patchSize}, the only size that this encoder takes, received ${imageSize}`,
     );

@@ -5,6 +5,7 @@ import type { VitOptions } from '../../models/vit-options.js';
 import { vitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { evaluationsSection } from '../../train/evaluations-config.js';
+import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
 import type { DecoderOptions } from './decoder.js';
 
@@ -95,21 +96,12 @@ export function maeNetworks(config: MaeConfig): MaeNetworkOptions {
   };
   fit('model.width', width, heads);
   fit('model.decoder.width', decoder.width, decoder.heads);
-  if (data.imageSize % patchSize !== 0) {
-    const near = Math.max(1, Math.round(data.imageSize / patchSize)) * patchSize;
-    problems.push(
-      `data.imageSize: expected a multiple of model.patchSize ${patchSize}, received ${data.imageSize}; the nearest is ${near}`,
-    );
-  }
-  if (data.cropScale[0] > data.cropScale[1])
-    problems.push(`data.cropScale: expected the smaller share first, received [${data.cropScale}]`);
-  if (optim.warmupSteps > optim.steps)
-    problems.push(`optim.warmupSteps: expected at most optim.steps ${optim.steps}, received ${optim.warmupSteps}`);
-  if (optim.batchSize % optim.accumulate !== 0) {
-    problems.push(
-      `optim.accumulate: expected a divisor of optim.batchSize ${optim.batchSize}, received ${optim.accumulate}`,
-    );
-  }
+  problems.push(
+    ...multipleOfPatch('data.imageSize', data.imageSize, 'model.patchSize', patchSize),
+    ...smallerFirst('data.cropScale', data.cropScale),
+    ...atMost('optim.warmupSteps', optim.warmupSteps, 'optim.steps', optim.steps),
+    ...evenParts(optim),
+  );
   const rows = Math.floor(data.imageSize / patchSize);
   const masked = Math.trunc(rows ** 2 * config.mask.ratio);
   if (masked === 0 || masked >= rows ** 2)

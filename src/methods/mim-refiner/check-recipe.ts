@@ -1,6 +1,7 @@
 import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { suggestion } from '../../support/nearest-name.js';
+import { atMost, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { keptHeads, listHeads } from './head-list.js';
 import type { RefinerConfig } from './refiner-config.js';
 
@@ -29,9 +30,8 @@ function recipeProblems(config: RefinerConfig): string[] {
     );
   }
   if (keptHeads(config).length === 0) problems.push('stages.refine.keepHeads: expected at least one head');
-  for (const key of ['globalScale', 'localScale'] as const)
-    if (data[key][0] > data[key][1])
-      problems.push(`data.${key}: expected the smaller share first, received [${data[key]}]`);
+  problems.push(...smallerFirst('data.globalScale', data.globalScale));
+  problems.push(...smallerFirst('data.localScale', data.localScale));
   if (heads.queueSize < optim.batchSize)
     problems.push(
       `heads.queueSize: expected at least optim.batchSize ${optim.batchSize}, received ${heads.queueSize}: the queue would not hold one step`,
@@ -41,12 +41,8 @@ function recipeProblems(config: RefinerConfig): string[] {
     if (config.stage !== 'both' && config.stage !== name) continue;
     if (steps === 0)
       problems.push(`stages.${name}.steps: expected at least 1; stage=${otherStage(name)} leaves it out`);
-    if (warmupSteps > steps)
-      problems.push(
-        `stages.${name}.warmupSteps: expected at most stages.${name}.steps ${steps}, received ${warmupSteps}`,
-      );
-    if (topK > heads.queueSize)
-      problems.push(`stages.${name}.topK: expected at most heads.queueSize ${heads.queueSize}, received ${topK}`);
+    problems.push(...atMost(`stages.${name}.warmupSteps`, warmupSteps, `stages.${name}.steps`, steps));
+    problems.push(...atMost(`stages.${name}.topK`, topK, 'heads.queueSize', heads.queueSize));
   }
   return problems;
 }
@@ -66,14 +62,8 @@ function encoderProblems(config: RefinerConfig, encoder: VitOptions): string[] {
       `heads.pool: expected patches, as this encoder has no class token, received class (${onClass.map(({ name }) => name).join(', ')})`,
     );
   const sizes = config.data.localViews > 0 ? (['imageSize', 'localSize'] as const) : (['imageSize'] as const);
-  for (const key of sizes) {
-    const size = config.data[key];
-    if (size % patchSize === 0) continue;
-    const near = Math.max(1, Math.round(size / patchSize)) * patchSize;
-    problems.push(
-      `data.${key}: expected a multiple of the encoder’s patch size ${patchSize}, received ${size}; the nearest is ${near}`,
-    );
-  }
+  for (const key of sizes)
+    problems.push(...multipleOfPatch(`data.${key}`, config.data[key], 'the encoder’s patch size', patchSize));
   if (encoder.positions.kind === 'relative') {
     const side = encoder.positions.rows * patchSize;
     const only = 'the only size that this encoder takes';
