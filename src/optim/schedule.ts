@@ -3,6 +3,11 @@ import { ConfigError } from '../support/errors.js';
 /** A value for every step of a run. */
 export type Schedule = (step: number) => number;
 
+/** The learning rate of a batch from that of 256 images: it grows in proportion. */
+export function scaledRate(lr: number, batchSize: number): number {
+  return (lr * batchSize) / 256;
+}
+
 export interface WarmupCosineOptions {
   /** Value before warm-up; default 0. */
   readonly start?: number;

@@ -1,6 +1,6 @@
 import type { Parameter } from '../../nn/module.js';
 import { AdamW } from '../../optim/adamw.js';
-import { closedWarmupCosine, openWarmupCosine } from '../../optim/schedule.js';
+import { closedWarmupCosine, openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Sgd } from '../../optim/sgd.js';
 
 /** A classifier as a grid names it. */
@@ -32,8 +32,6 @@ export interface HeadOptimizer {
   dispose(): void;
 }
 
-/** Images for which learning rates are meant. */
-const RATE_BATCH = 256;
 const END_LR = 1e-6;
 
 /**
@@ -53,7 +51,7 @@ export function adamWHeads(heads: readonly HeadParameters[], schedule: HeadSched
   const optimizer = new AdamW(
     [...groups].map(([key, parameters]) => {
       const [lr, weightDecay] = JSON.parse(key) as [number, number];
-      return { parameters, weightDecay, lrMultiplier: (lr * schedule.batchSize) / RATE_BATCH };
+      return { parameters, weightDecay, lrMultiplier: scaledRate(lr, schedule.batchSize) };
     }),
     { betas: [0.9, 0.95] },
   );
@@ -69,7 +67,7 @@ export function sgdHeads(heads: readonly HeadParameters[], schedule: HeadSchedul
   }
   const optimizers = [...rates].map(([lr, parameters]) => ({
     optimizer: new Sgd(parameters, { momentum: 0.9 }),
-    rate: openWarmupCosine({ peak: (lr * batchSize) / RATE_BATCH, end: END_LR, steps, warmupSteps }),
+    rate: openWarmupCosine({ peak: scaledRate(lr, batchSize), end: END_LR, steps, warmupSteps }),
   }));
   return {
     step: (step) => {

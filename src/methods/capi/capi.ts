@@ -16,6 +16,7 @@ import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { statePart } from '../../train/state-part.js';
 import { type CapiConfig, capiMasks, capiNetwork } from './capi-config.js';
 import { type CapiNetwork, type CapiNetworkOptions, createCapiNetwork } from './capi-network.js';
 import { crossEntropy, meanEntropy } from './cross-entropy.js';
@@ -223,12 +224,7 @@ export class Capi implements Method<CapiBatch> {
   }
 
   restore(state: MethodState): void {
-    const part = (name: string) => {
-      const found = state.get(name);
-      if (found === undefined)
-        throw new CheckpointError(`Expected a CAPI checkpoint with "${name}", found ${[...state.keys()].join(', ')}.`);
-      return found;
-    };
+    const part = (name: string) => statePart(state, name, 'a CAPI checkpoint');
     this.student.load(part('student'));
     this.teacher.load(part('teacher'));
     this.#clustering?.load(part('clustering'));

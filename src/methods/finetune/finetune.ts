@@ -3,21 +3,20 @@ import type { ImageBatch } from '../../data/loader.js';
 import type { View } from '../../data/views.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import type { KnownEncoder } from '../../models/encoder-kinds.js';
+import { EncoderPart } from '../../models/encoder-part.js';
 import { normaliseImages, patchify } from '../../models/patches.js';
-import { transformerOf, transformerWeights } from '../../models/transformer-of.js';
+import { transformerOf } from '../../models/transformer-of.js';
 import { unfreeze } from '../../models/unfreeze.js';
-import { VisionTransformer } from '../../models/vit.js';
 import { type VitOptions, vitOptions } from '../../models/vit-options.js';
-import { Module } from '../../nn/module.js';
 import { AdamW } from '../../optim/adamw.js';
 import { decayGroups, layerwiseRate } from '../../optim/layerwise-decay.js';
-import { openWarmupCosine } from '../../optim/schedule.js';
-import { CheckpointError } from '../../support/errors.js';
+import { openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { statePart } from '../../train/state-part.js';
 import { ClassifierHead } from './classifier-head.js';
 import type { FinetuneConfig } from './finetune-config.js';
 import { judgeFinetuning } from './health.js';
@@ -31,19 +30,6 @@ enum Stream {
   Mix = 3,
   Erase = 4,
   Noise = 5,
-}
-
-/** Images for which a recipe's learning rate is meant: with more, it grows in proportion. */
-const RATE_BATCH = 256;
-
-/** An encoder under the name that checkpoints give it. */
-class EncoderPart extends Module {
-  readonly backbone: VisionTransformer;
-
-  constructor(options: VitOptions, generator: Generator) {
-    super();
-    this.backbone = new VisionTransformer(options, generator);
-  }
 }
 
 /** Images as the encoder takes them, and what the classifier should say of them. */
@@ -118,7 +104,7 @@ export class Finetune implements Method<FinetuneBatch> {
     const { steps, warmupSteps } = finetuneSteps(this.#config, images);
     return {
       optimizer: new AdamW(groups, { betas }),
-      lr: openWarmupCosine({ peak: (lr * batchSize) / RATE_BATCH, end: endLr, steps, warmupSteps }),
+      lr: openWarmupCosine({ peak: scaledRate(lr, batchSize), end: endLr, steps, warmupSteps }),
     };
   }
 
@@ -219,14 +205,7 @@ export class Finetune implements Method<FinetuneBatch> {
   }
 
   restore(state: MethodState): void {
-    const part = (name: string) => {
-      const found = state.get(name);
-      if (found === undefined)
-        throw new CheckpointError(
-          `Expected a fine-tuning checkpoint with "${name}", found ${[...state.keys()].join(', ')}.`,
-        );
-      return found;
-    };
+    const part = (name: string) => statePart(state, name, 'a fine-tuning checkpoint');
     this.student.load(part('student'));
     this.head.load(part('head'));
     this.#paths.restore(part('generators').get('paths')!);
@@ -234,9 +213,7 @@ export class Finetune implements Method<FinetuneBatch> {
 
   /** Takes an encoder. @throws {CheckpointError} it does not fit. */
   warmStart(weights: MethodState): void {
-    const given = weights.get('teacher') ?? weights.get('student');
-    if (given === undefined) throw new CheckpointError('Expected the weights of an encoder to start from, found none.');
-    this.student.backbone.load(transformerWeights(this.#source, given));
+    this.student.start(this.#source, weights);
   }
 
   dispose(): void {

@@ -10,13 +10,13 @@ import { VisionTransformer } from '../../models/vit.js';
 import { Module } from '../../nn/module.js';
 import { AdamW } from '../../optim/adamw.js';
 import { decayGroups } from '../../optim/layerwise-decay.js';
-import { openWarmupCosine } from '../../optim/schedule.js';
-import { CheckpointError } from '../../support/errors.js';
+import { openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { statePart } from '../../train/state-part.js';
 import { MaeDecoder } from './decoder.js';
 import { judgeMae } from './health.js';
 import { type MaeConfig, type MaeNetworkOptions, maeMasks, maeNetworks } from './mae-config.js';
@@ -26,9 +26,6 @@ enum Stream {
   Weights = 1,
   Masks = 3,
 }
-
-/** Images for which a recipe's learning rate is meant: with more, it grows in proportion. */
-const RATE_BATCH = 256;
 
 /** The encoder with its decoder. */
 export class MaeNetwork extends Module {
@@ -78,8 +75,7 @@ export class Mae implements Method<MaeBatch> {
     // Class and mask token are decayed, as in the published code.
     const groups = decayGroups(this.student.parameters(), optim.weightDecay);
     const { steps, warmupSteps, betas } = optim;
-    const peak = (optim.lr * optim.batchSize) / RATE_BATCH;
-    const lr = openWarmupCosine({ peak, end: 0, steps, warmupSteps });
+    const lr = openWarmupCosine({ peak: scaledRate(optim.lr, optim.batchSize), end: 0, steps, warmupSteps });
     this.optimizers = { student: { optimizer: new AdamW(groups, { betas }), lr } };
   }
 
@@ -168,11 +164,7 @@ export class Mae implements Method<MaeBatch> {
   }
 }
 
-function studentOf(state: MethodState): ReadonlyMap<string, Tensor> {
-  const found = state.get('student');
-  if (found) return found;
-  throw new CheckpointError(`Expected MAE weights with "student", found ${[...state.keys()].join(', ')}.`);
-}
+const studentOf = (state: MethodState) => statePart(state, 'student', 'MAE weights');
 
 /**
  * Values of the masked patches as row, column, channel, each patch with mean 0 and variance 1: (B, M, E).

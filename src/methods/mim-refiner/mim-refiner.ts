@@ -3,11 +3,10 @@ import type { View } from '../../data/views.js';
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import type { KnownEncoder } from '../../models/encoder-kinds.js';
-import { transformerOf, transformerWeights } from '../../models/transformer-of.js';
+import { EncoderPart } from '../../models/encoder-part.js';
+import { transformerOf } from '../../models/transformer-of.js';
 import { unfreeze } from '../../models/unfreeze.js';
-import { VisionTransformer } from '../../models/vit.js';
 import type { VitOptions } from '../../models/vit-options.js';
-import { Module } from '../../nn/module.js';
 import { copyParameters, updateAverage } from '../../optim/ema.js';
 import { CheckpointError } from '../../support/errors.js';
 import { seedFrom } from '../../support/random.js';
@@ -15,6 +14,7 @@ import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { statePart } from '../../train/state-part.js';
 import { type AlignmentLoss, alignmentLoss } from './alignment-loss.js';
 import { checkRefiner } from './check-recipe.js';
 import { type HeadSpec, keptHeads, listHeads, lossWeight } from './head-list.js';
@@ -30,16 +30,6 @@ import { tapFeatures, tapKey } from './tap-features.js';
 enum Stream {
   Weights = 1,
   Picks = 2,
-}
-
-/** An encoder under the name that checkpoints give it. */
-class EncoderPart extends Module {
-  readonly backbone: VisionTransformer;
-
-  constructor(options: VitOptions, generator: Generator) {
-    super();
-    this.backbone = new VisionTransformer(options, generator);
-  }
 }
 
 export interface RefinerOptions {
@@ -250,14 +240,7 @@ export class MimRefiner implements Method<RefinerBatch> {
   }
 
   restore(state: MethodState): void {
-    const part = (name: string) => {
-      const found = state.get(name);
-      if (found === undefined)
-        throw new CheckpointError(
-          `Expected a MIM-Refiner checkpoint with "${name}", found ${[...state.keys()].join(', ')}.`,
-        );
-      return found;
-    };
+    const part = (name: string) => statePart(state, name, 'a MIM-Refiner checkpoint');
     if (part('progress').get('refining')?.item() === 1) this.#beginRefining();
     this.student.load(part('student'));
     this.teacher.load(part('teacher'));
@@ -271,9 +254,7 @@ export class MimRefiner implements Method<RefinerBatch> {
    * @throws {CheckpointError} they do not fit, or the refine stage is to begin without heads.
    */
   warmStart(weights: MethodState): void {
-    const given = weights.get('teacher') ?? weights.get('student');
-    if (given === undefined) throw new CheckpointError('Expected the weights of an encoder to start from, found none.');
-    this.student.backbone.load(transformerWeights(this.#source, given));
+    this.student.start(this.#source, weights);
     copyParameters(this.teacher, this.student);
     if (this.#momentum) copyParameters(this.#momentum, this.student);
     const heads = weights.get('heads') ?? new Map<string, Tensor>();

@@ -1,7 +1,7 @@
 import type { VisionTransformer } from '../../models/vit.js';
 import { AdamW } from '../../optim/adamw.js';
 import { decayGroups, layerwiseRate } from '../../optim/layerwise-decay.js';
-import { openWarmupCosine, type Schedule } from '../../optim/schedule.js';
+import { openWarmupCosine, type Schedule, scaledRate } from '../../optim/schedule.js';
 import type { ScheduledOptimizer } from '../../train/method.js';
 import type { IdHead } from './id-head.js';
 import type { RefinerConfig } from './refiner-config.js';
@@ -18,14 +18,11 @@ export function stagePlan({ stage, stages }: Pick<RefinerConfig, 'stage' | 'stag
   return { headSteps, steps: headSteps + (stage === 'heads' ? 0 : stages.refine.steps) };
 }
 
-/** Images for which a recipe's learning rates are meant: with more, they grow in proportion. */
-const RATE_BATCH = 256;
-
 /** Learning rate at every step of the run, of the heads or of the encoder, which rests in the first stage. */
 function stageRates(config: RefinerConfig): { readonly heads: Schedule; readonly encoder: Schedule } {
   const { headSteps } = stagePlan(config);
   const cosine = ({ lr, steps, warmupSteps }: { lr: number; steps: number; warmupSteps: number }) =>
-    openWarmupCosine({ peak: (lr * config.optim.batchSize) / RATE_BATCH, end: config.optim.endLr, steps, warmupSteps });
+    openWarmupCosine({ peak: scaledRate(lr, config.optim.batchSize), end: config.optim.endLr, steps, warmupSteps });
   const [first, second] = [cosine(config.stages.heads), cosine(config.stages.refine)];
   return {
     heads: (step) => (step < headSteps ? first(step) : second(step - headSteps)),
