@@ -5,11 +5,11 @@ import { type Raster, resampleRgb } from '../data/resample.js';
 import { type View, viewGeometry } from '../data/views.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import { type LoadEncoderOptions, loadEncoder as openEncoder } from '../models/load-encoder.js';
-import { normaliseImages } from '../models/patches.js';
+import { normalisePixels } from '../models/patches.js';
 import { trainedImageSize } from '../recipes/trained-image-size.js';
 import { Random } from '../support/random.js';
 import * as ops from '../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../tensor/tensor.js';
+import { noGrad, scope } from '../tensor/tensor.js';
 
 /** An image: the path of a file, or the bytes of a JPEG, PNG, WebP, GIF, TIFF or AVIF file. */
 export type ImageInput = string | Uint8Array;
@@ -85,8 +85,8 @@ export class VisionEncoder {
 
   #encode(pixels: Uint8Array, count: number): ImageFeatures[] {
     return noGrad(() => {
-      const pixels_BYX3 = ops.toDevice(Tensor.from(pixels, [count, this.size, this.size, 3]), this.#device, 'uint8');
-      const { patches_BYXD } = this.#encoder.embed(normaliseImages(pixels_BYX3));
+      const images_B3YX = normalisePixels(pixels, [count, this.size, this.size], this.#device);
+      const { patches_BYXD } = this.#encoder.embed(images_B3YX);
       const mean_BD = ops.meanDim(patches_BYXD, [1, 2]);
       const unit_BD = ops.div(mean_BD, ops.clampMin(ops.norm(mean_BD, 2, [-1], true), 1e-12));
       const [, rows, columns, width] = patches_BYXD.shape as [number, number, number, number];

@@ -33,6 +33,16 @@ export function normaliseImages(pixels_BYX3: Tensor, dtype: DType = 'float32'): 
   });
 }
 
+/** Normalised images (B, 3, Y, X) on a device from the bytes of their pixels, `shape` being (B, Y, X). */
+export function normalisePixels(
+  pixels: Uint8Array,
+  shape: readonly [number, number, number],
+  device: string,
+  dtype?: DType,
+): Tensor {
+  return scope(() => normaliseImages(ops.toDevice(Tensor.from(pixels, [...shape, 3]), device, 'uint8'), dtype));
+}
+
 /** Cuts images (B, 3, Y, X) into patches. @throws {ShapeError} a side is not a multiple of the patch size. */
 export function patchify(images_B3YX: Tensor, patchSize: number): Patches {
   const [batch, channels, height, width] = images_B3YX.shape as [number, number, number, number];

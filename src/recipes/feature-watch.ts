@@ -5,10 +5,10 @@ import { voteClasses } from '../evals/knn/knn-classification.js';
 import { type Neighbours, nearestNeighbours } from '../evals/knn/nearest-neighbours.js';
 import { classificationMetrics } from '../evals/measure/classification-metrics.js';
 import { evaluationView } from '../features/extraction-pass.js';
-import { normaliseImages } from '../models/patches.js';
+import { normalisePixels } from '../models/patches.js';
 import { UsageError } from '../support/errors.js';
 import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
+import { scope, type Tensor } from '../tensor/tensor.js';
 import type { Method } from '../train/method.js';
 import type { Judge } from '../train/train-loop.js';
 
@@ -72,10 +72,7 @@ export function requireClasses({ classes, spec }: Dataset): readonly string[] {
 }
 
 function featuresOf(method: Method<unknown>, { images, size: count }: ImageBatch, size: number, device: string) {
-  return scope(() => {
-    const pixels_BYX3 = Tensor.from(images, [count, size, size, 3]);
-    return method.features!(normaliseImages(ops.toDevice(pixels_BYX3, device, 'uint8')));
-  });
+  return scope(() => method.features!(normalisePixels(images, [count, size, size], device)));
 }
 
 function knn(rows_ND: Tensor, labels: readonly number[], classes: number, device: string): number {

@@ -22,6 +22,7 @@ import type { CostEstimate } from '../train/cost-estimate.js';
 import type { EvaluationsConfig } from '../train/evaluations-config.js';
 import type { Method } from '../train/method.js';
 import type { TrainConfig } from '../train/train-config.js';
+import { trainingCrops } from '../train/training-crops.js';
 
 /** What any recipe says, whatever its method. */
 export interface RecipeCore {
@@ -102,21 +103,12 @@ export interface FinetuningEntry {
 /** A training method as recipes name it. */
 export type MethodEntry = PretrainingEntry | RefiningEntry | FinetuningEntry;
 
-type CropOptions = Pick<CapiConfig['data'], 'imageSize' | 'cropScale' | 'flip'>;
-
-const crops = ({ imageSize: size, cropScale: scale, flip }: CropOptions): View => ({
-  kind: 'random-resized-crop',
-  size,
-  scale,
-  flip,
-});
-
 const capi: PretrainingEntry<CapiConfig> = {
   command: 'pretrain',
   schema: capiRecipe,
   plan: ({ optim }) => optim,
   check: (config) => void networkOptions(config),
-  shown: (config) => ({ view: crops(config.data), masking: capiMasks(config) }),
+  shown: (config) => ({ view: trainingCrops(config.data), masking: capiMasks(config) }),
   create: (config, options) => new Capi(config, options) as Method<unknown>,
 };
 
@@ -125,7 +117,7 @@ const mae: PretrainingEntry<MaeConfig> = {
   schema: maeRecipe,
   plan: ({ optim }) => optim,
   check: (config) => void maeNetworks(config),
-  shown: (config) => ({ view: crops(config.data), masking: maeMasks(config) }),
+  shown: (config) => ({ view: trainingCrops(config.data), masking: maeMasks(config) }),
   create: (config, options) => new Mae(config, options) as Method<unknown>,
 };
 

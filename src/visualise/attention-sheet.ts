@@ -2,10 +2,10 @@
 import type { Raster } from '../data/resample.js';
 import { checkSize } from '../features/extract.js';
 import type { BlockAttention, ImageEncoder } from '../models/encoder.js';
-import { normaliseImages } from '../models/patches.js';
+import { normalisePixels } from '../models/patches.js';
 import { UsageError } from '../support/errors.js';
 import * as ops from '../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../tensor/tensor.js';
+import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import { mapColours, viridis } from './colour-maps.js';
 import { drawSheet, type SheetBlock } from './picture-sheet.js';
 import { enlargeEvenly, enlargeSmoothly, shownSide } from './resize-pictures.js';
@@ -41,8 +41,7 @@ export function attentionMaps(
   checkSize(picture.width, encoder.patchSize);
   return scope(() =>
     noGrad(() => {
-      const pixels_1YX3 = Tensor.from(picture.data, [1, picture.height, picture.width, 3]);
-      const images_13YX = normaliseImages(ops.toDevice(pixels_1YX3, device, 'uint8'));
+      const images_13YX = normalisePixels(picture.data, [1, picture.height, picture.width], device);
       const found = encoder.embed(images_13YX, { attention: [block] }).attention?.get(block);
       if (found === undefined || (found.class_BAYX === undefined && found.registers_BARYX.size(2) === 0)) {
         throw new UsageError('Expected an encoder with a class token or registers, whose attention can be shown.', {

@@ -7,11 +7,11 @@ import { extractFeatures } from '../../features/extract.js';
 import { evaluationView } from '../../features/extraction-pass.js';
 import { takePart } from '../../features/parts.js';
 import type { ImageEncoder } from '../../models/encoder.js';
-import { normaliseImages } from '../../models/patches.js';
+import { normalisePixels } from '../../models/patches.js';
 import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 import { drawNeighbourSheet, type NeighbourRow } from '../../visualise/neighbour-sheet.js';
 import { imagesAt, type SampleImage } from '../../visualise/sample-images.js';
 import type { EncoderPictureOptions } from '../commands/visualise/encoder-options.js';
@@ -111,8 +111,7 @@ function queryFeatures(
 ): Tensor {
   return scope(() => {
     const rows = images.map(({ picture: { data, width, height }, caption }) => {
-      const pixels_1YX3 = Tensor.from(data, [1, height, width, 3]);
-      const images_13YX = normaliseImages(ops.toDevice(pixels_1YX3, device, 'uint8'));
+      const images_13YX = normalisePixels(data, [1, height, width], device);
       return takePart({ kind }, encoder.embed(images_13YX), caption);
     });
     return ops.cat(rows);

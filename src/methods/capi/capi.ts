@@ -5,7 +5,7 @@ import type { ProcessGroup } from '../../distributed/process-group.js';
 import { featureSpread } from '../../features/feature-spread.js';
 import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
 import type { EncoderDescription } from '../../models/encoder.js';
-import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
+import { type Patches, patchify } from '../../models/patches.js';
 import { AdamW } from '../../optim/adamw.js';
 import { copyParameters, updateAverage } from '../../optim/ema.js';
 import { parameterGroups } from '../../optim/parameter-groups.js';
@@ -14,9 +14,11 @@ import { CheckpointError, invariant } from '../../support/errors.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
+import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
+import { type MaskedImages, maskedImages } from '../../train/masked-images.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
 import { statePart } from '../../train/state-part.js';
+import { trainingCrops } from '../../train/training-crops.js';
 import { type CapiConfig, capiMasks, capiNetwork } from './capi-config.js';
 import { type CapiNetwork, type CapiNetworkOptions, createCapiNetwork } from './capi-network.js';
 import { crossEntropy, meanEntropy } from './cross-entropy.js';
@@ -30,13 +32,8 @@ enum Stream {
   Masks = 3,
 }
 
-/** Images with what the student sees of them and what it predicts. */
-export interface CapiBatch {
-  readonly images_B3YX: Tensor;
-  /** Absolute int64 indices into the flattened (B·P) patches. */
-  readonly visible: Tensor;
-  readonly predict: Tensor;
-}
+/** What a step takes. */
+export type CapiBatch = MaskedImages;
 
 /**
  * CAPI: the student predicts, at masked patches, which clusters the teacher's features of the whole image belong to.
@@ -63,8 +60,7 @@ export class Capi implements Method<CapiBatch> {
     this.#device = options.device ?? 'cpu';
     this.#group = options.group;
     const { data, optim, capi } = config;
-    const [low, high] = data.cropScale;
-    this.views = [{ kind: 'random-resized-crop', size: data.imageSize, scale: [low, high], flip: data.flip }];
+    this.views = [trainingCrops(data)];
 
     const rank = this.#group?.rank ?? 0;
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
@@ -119,17 +115,9 @@ export class Capi implements Method<CapiBatch> {
   }
 
   makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): CapiBatch {
-    const { imageSize } = this.#config.data;
-    const count = images.size;
-    const masked = this.drawMasks(count, position);
-    return scope(() => {
-      const pixels = Tensor.from(images.images, [count, imageSize, imageSize, 3]);
-      return {
-        images_B3YX: normaliseImages(ops.toDevice(pixels, this.#device, 'uint8'), this.#config.optim.precision),
-        visible: ops.toDevice(Tensor.from(masked.visible, [masked.visible.length]), this.#device, 'int64'),
-        predict: ops.toDevice(Tensor.from(masked.predict, [masked.predict.length]), this.#device, 'int64'),
-      };
-    });
+    const { data, optim } = this.#config;
+    const place = { side: data.imageSize, device: this.#device, dtype: optim.precision };
+    return maskedImages(images, this.drawMasks(images.size, position), place);
   }
 
   /** The masks of `count` images from a position of the stream on, the same in every process and on every machine. */

@@ -4,7 +4,7 @@ import type { View } from '../../data/views.js';
 import type { EncoderDescription } from '../../models/encoder.js';
 import type { KnownEncoder } from '../../models/encoder-kinds.js';
 import { EncoderPart } from '../../models/encoder-part.js';
-import { normaliseImages, patchify } from '../../models/patches.js';
+import { normalisePixels, patchify } from '../../models/patches.js';
 import { transformerOf } from '../../models/transformer-of.js';
 import { unfreeze } from '../../models/unfreeze.js';
 import { type VitOptions, vitOptions } from '../../models/vit-options.js';
@@ -14,9 +14,10 @@ import { openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
+import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
 import { statePart } from '../../train/state-part.js';
+import { trainingCrops } from '../../train/training-crops.js';
 import { ClassifierHead } from './classifier-head.js';
 import type { FinetuneConfig } from './finetune-config.js';
 import { judgeFinetuning } from './health.js';
@@ -82,8 +83,8 @@ export class Finetune implements Method<FinetuneBatch> {
     this.#classes = classes;
     this.#device = device;
     this.#pool = config.model.pool ?? (this.#options.classToken ? 'class' : 'patches');
-    const { imageSize: size, cropScale: scale, flip, randAugment } = config.data;
-    this.views = [{ kind: 'random-resized-crop', size, scale, flip, augment: { randAugment } }];
+    const { randAugment } = config.data;
+    this.views = [{ ...trainingCrops(config.data), augment: { randAugment } }];
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#paths = new Generator(seedFrom(config.seed, Stream.Paths), device);
     const place = { dtype: config.optim.precision, device };
@@ -167,10 +168,7 @@ export class Finetune implements Method<FinetuneBatch> {
 
   #normalised(images: Uint8Array, count: number): Tensor {
     const side = this.#config.data.imageSize;
-    return scope(() => {
-      const pixels_BYX3 = ops.toDevice(Tensor.from(images, [count, side, side, 3]), this.#device, 'uint8');
-      return normaliseImages(pixels_BYX3, this.#config.optim.precision);
-    });
+    return normalisePixels(images, [count, side, side], this.#device, this.#config.optim.precision);
   }
 
   #logits(images_B3YX: Tensor, dropPath?: Generator): Tensor {

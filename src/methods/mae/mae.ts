@@ -5,7 +5,7 @@ import type { ProcessGroup } from '../../distributed/process-group.js';
 import { featureSpread } from '../../features/feature-spread.js';
 import { drawMaskedBatch, type MaskedBatch } from '../../masks/masked-batch.js';
 import type { EncoderDescription } from '../../models/encoder.js';
-import { normaliseImages, type Patches, patchify } from '../../models/patches.js';
+import { type Patches, patchify } from '../../models/patches.js';
 import { VisionTransformer } from '../../models/vit.js';
 import { Module } from '../../nn/module.js';
 import { AdamW } from '../../optim/adamw.js';
@@ -14,9 +14,11 @@ import { openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
+import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
+import { type MaskedImages, maskedImages } from '../../train/masked-images.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
 import { statePart } from '../../train/state-part.js';
+import { trainingCrops } from '../../train/training-crops.js';
 import { MaeDecoder } from './decoder.js';
 import { judgeMae } from './health.js';
 import { type MaeConfig, type MaeNetworkOptions, maeMasks, maeNetworks } from './mae-config.js';
@@ -39,12 +41,8 @@ export class MaeNetwork extends Module {
   }
 }
 
-/** Images with what the encoder sees of them. Absolute int64 indices into the flattened (B·P) patches. */
-export interface MaeBatch {
-  readonly images_B3YX: Tensor;
-  /** (B·V) */
-  readonly visible: Tensor;
-  /** (B·M) */
+/** Images with what the encoder sees of them (B·V), and all that it does not (B·M). */
+export interface MaeBatch extends Omit<MaskedImages, 'predict'> {
   readonly masked: Tensor;
 }
 
@@ -68,8 +66,7 @@ export class Mae implements Method<MaeBatch> {
     this.#networks = maeNetworks(config);
     this.#device = options.device ?? 'cpu';
     const { data, optim } = config;
-    const [low, high] = data.cropScale;
-    this.views = [{ kind: 'random-resized-crop', size: data.imageSize, scale: [low, high], flip: data.flip }];
+    this.views = [trainingCrops(data)];
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.student = new MaeNetwork(this.#networks, weights).to({ dtype: optim.precision, device: this.#device });
     // Class and mask token are decayed, as in the published code.
@@ -90,16 +87,9 @@ export class Mae implements Method<MaeBatch> {
 
   makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): MaeBatch {
     const { data, optim } = this.#config;
-    const { visible, predict } = this.drawMasks(images.size, position);
-    return scope(() => {
-      const pixels = Tensor.from(images.images, [images.size, data.imageSize, data.imageSize, 3]);
-      const indices = (values: Int32Array) => ops.toDevice(Tensor.from(values, [values.length]), this.#device, 'int64');
-      return {
-        images_B3YX: normaliseImages(ops.toDevice(pixels, this.#device, 'uint8'), optim.precision),
-        visible: indices(visible),
-        masked: indices(predict),
-      };
-    });
+    const place = { side: data.imageSize, device: this.#device, dtype: optim.precision };
+    const { predict: masked, ...seen } = maskedImages(images, this.drawMasks(images.size, position), place);
+    return { ...seen, masked };
   }
 
   /** The masks of `count` images from a position of the stream on. */
