@@ -7,7 +7,7 @@ import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
 import { moduleFingerprint } from './module-fingerprint.js';
-import { gatherCoordinates, type Patches, patchCoordinates, patchify } from './patches.js';
+import { gatherShared, type Patches, patchCoordinates, patchify } from './patches.js';
 import { Predictor, type PredictorOptions } from './predictor.js';
 import { type ForwardOptions, VisionTransformer } from './vit.js';
 import { type VitOptions, vitOptions } from './vit-options.js';
@@ -94,7 +94,7 @@ export class EncoderPredictor extends Module implements ImageEncoder {
     return scope(() => {
       const encoded = this.encoder.forward(patches, options);
       const all_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
-      const queries_BQ2 = gatherCoordinates(all_1P2, predict, patches.pixels_BPE.size(0));
+      const queries_BQ2 = gatherShared(all_1P2, predict, patches.pixels_BPE.size(0));
       const { depth } = this.predictor.options;
       return ops.flatten(this.predictor.forward(encoded, queries_BQ2, depth, options.dropPath), 0, 1);
     });

@@ -72,11 +72,11 @@ export function patchCoordinates(rows: number, columns: number, like: Tensor): T
   return scope(() => ops.toDevice(Tensor.from(values, [1, rows * columns, 2]), like.device, like.dtype));
 }
 
-/** Coordinates of chosen patches, (B, V, 2), from shared ones (1, P, 2) and absolute indices. */
-export function gatherCoordinates(all_1P2: Tensor, indices: Tensor, batch: number): Tensor {
+/** What all images share (1, P, D) at chosen patches: (B, V, D). Indices (B·V) are absolute, image by image. */
+export function gatherShared(all_1PD: Tensor, indices: Tensor, batch: number): Tensor {
   return scope(() => {
-    const all_Q2 = ops.reshape(ops.expand(all_1P2, [batch, all_1P2.size(1), 2]), [-1, 2]);
-    return ops.unflatten(ops.indexSelect(all_Q2, 0, indices), 0, [batch, -1]);
+    const rows_S = ops.remainder(indices, all_1PD.size(1));
+    return ops.unflatten(ops.indexSelect(ops.select(all_1PD, 0, 0), 0, rows_S), 0, [batch, -1]);
   });
 }
 

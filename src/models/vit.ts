@@ -10,7 +10,7 @@ import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { BlockAttention, BlockFeatures, Embedding, EmbedOptions, ImageEncoder } from './encoder.js';
 import { moduleFingerprint } from './module-fingerprint.js';
-import { gatherCoordinates, PatchEmbedding, type Patches, patchCoordinates, patchify } from './patches.js';
+import { gatherShared, PatchEmbedding, type Patches, patchCoordinates, patchify } from './patches.js';
 import { PositionTable, sineTable } from './position-table.js';
 import { registerCoordinates } from './register-coordinates.js';
 import { RelativePositions } from './relative-positions.js';
@@ -223,9 +223,7 @@ export class VisionTransformer extends Module implements ImageEncoder {
       this.positions instanceof PositionTable
         ? this.positions.forward(rows, columns)
         : ops.toDevice(sineTable(rows, columns, width), pixels_BPE.device, pixels_BPE.dtype);
-    if (!visible) return all_1PD;
-    const rows_S = ops.remainder(visible, rows * columns);
-    return ops.unflatten(ops.indexSelect(ops.select(all_1PD, 0, 0), 0, rows_S), 0, [pixels_BPE.size(0), -1]);
+    return visible ? gatherShared(all_1PD, visible, pixels_BPE.size(0)) : all_1PD;
   }
 
   /** Where all tokens are, for rotary positions. */
@@ -233,7 +231,7 @@ export class VisionTransformer extends Module implements ImageEncoder {
     const { positions, registers = 0 } = this.options;
     if (positions.kind !== 'rope') return undefined;
     const all_1P2 = patchCoordinates(patches.rows, patches.columns, patches.pixels_BPE);
-    const coordinates_BV2 = visible ? gatherCoordinates(all_1P2, visible, patches.pixels_BPE.size(0)) : all_1P2;
+    const coordinates_BV2 = visible ? gatherShared(all_1P2, visible, patches.pixels_BPE.size(0)) : all_1P2;
     return ops.cat([registerCoordinates(coordinates_BV2, registers, positions), coordinates_BV2], 1);
   }
 

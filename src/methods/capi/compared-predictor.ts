@@ -1,5 +1,5 @@
 // B batch · P patches · Q predicted patches of an image · T context tokens · D width
-import { gatherCoordinates, type Patches, patchCoordinates } from '../../models/patches.js';
+import { gatherShared, type Patches, patchCoordinates } from '../../models/patches.js';
 import { PositionTable } from '../../models/position-table.js';
 import type { Encoded } from '../../models/vit.js';
 import { Block } from '../../nn/block.js';
@@ -43,14 +43,10 @@ export function placedMasks(maskToken: Tensor, predict: Tensor, patches: Patches
   return scope(() => {
     const batch = patches.pixels_BPE.size(0);
     const { rows, columns } = patches;
-    if (table) {
-      const all_PD = ops.select(table.forward(rows, columns), 0, 0);
-      const chosen_SD = ops.indexSelect(all_PD, 0, ops.remainder(predict, rows * columns));
-      return { tokens_BTD: ops.add(maskToken, ops.unflatten(chosen_SD, 0, [batch, -1])) };
-    }
+    if (table) return { tokens_BTD: ops.add(maskToken, gatherShared(table.forward(rows, columns), predict, batch)) };
     const tokens_BTD = ops.expand(maskToken, [batch, predict.length / batch, maskToken.size(-1)]);
     const all_1P2 = patchCoordinates(rows, columns, patches.pixels_BPE);
-    return { tokens_BTD, coordinates_BT2: gatherCoordinates(all_1P2, predict, batch) };
+    return { tokens_BTD, coordinates_BT2: gatherShared(all_1P2, predict, batch) };
   });
 }
 

@@ -1,5 +1,6 @@
 // B batch · V visible and M masked patches of an image · T tokens of the encoder (class token first) · D width
 // E values of a patch
+import { gatherShared } from '../../models/patches.js';
 import { PositionTable } from '../../models/position-table.js';
 import { Block } from '../../nn/block.js';
 import { normal } from '../../nn/init.js';
@@ -61,21 +62,13 @@ export class MaeDecoder extends Module {
       const embedded_BTD = this.embed.forward(tokens_BTD);
       const count = embedded_BTD.size(1);
       const class_B1D = ops.narrow(embedded_BTD, 1, 0, 1);
-      const visible_BVD = ops.add(ops.narrow(embedded_BTD, 1, 1, count - 1), this.#positionsAt(visible, batch));
-      const masked_BMD = ops.add(this.maskToken, this.#positionsAt(masked, batch));
+      const table_1PD = ops.flatten(this.positions.table, 1, 2);
+      const visible_BVD = ops.add(ops.narrow(embedded_BTD, 1, 1, count - 1), gatherShared(table_1PD, visible, batch));
+      const masked_BMD = ops.add(this.maskToken, gatherShared(table_1PD, masked, batch));
       let x_BTD = ops.cat([class_B1D, visible_BVD, masked_BMD], 1);
       for (const block of this.blocks) x_BTD = block.forward(x_BTD);
       const last_BMD = ops.narrow(x_BTD, 1, count, masked_BMD.size(1));
       return this.prediction.forward(this.norm.forward(last_BMD));
-    });
-  }
-
-  /** Positions of patches (B·N, absolute): (B, N, D). */
-  #positionsAt(patches: Tensor, batch: number): Tensor {
-    return scope(() => {
-      const table_PD = ops.flatten(this.positions.table, 0, 2);
-      const places = ops.remainder(patches, table_PD.size(0));
-      return ops.unflatten(ops.indexSelect(table_PD, 0, places), 0, [batch, -1]);
     });
   }
 }
