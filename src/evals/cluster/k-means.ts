@@ -14,7 +14,7 @@ export interface KMeansOptions {
   readonly seed?: number;
   /** Centres to start the only run from, (K, D); drawn by k-means++ when left out. */
   readonly start?: Tensor;
-  readonly onRun?: (done: number, total: number) => void;
+  readonly onRun?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface KMeansResult {
@@ -39,16 +39,30 @@ const CHUNK = 4096;
  */
 export function kMeans(features_ND: Tensor, options: KMeansOptions): KMeansResult {
   const { clusters, runs = 10, maxIterations = 300, seed = 0, start, onRun } = options;
+  return bestRun(features_ND, { clusters, runs: start ? 1 : runs, onRun }, (features, run) => {
+    const centres = start ? ops.to(start, 'float64') : drawCentres(features, clusters, Random.from(seed, run));
+    return runOnce(features, centres, maxIterations);
+  });
+}
+
+/**
+ * The run with the least inertia.
+ *
+ * @param once a run over the features in float64; its tensors are freed
+ * @throws {UsageError} there are fewer samples than clusters, or no clusters.
+ */
+export function bestRun(
+  features_ND: Tensor,
+  { clusters, runs, onRun }: Pick<KMeansOptions, 'clusters' | 'onRun'> & { readonly runs: number },
+  once: (features_ND: Tensor, run: number) => KMeansResult,
+): KMeansResult {
   checkClusters(clusters, features_ND.size(0));
   return noGrad(() =>
     scope(() => {
       const features = ops.to(features_ND, 'float64');
-      if (start !== undefined) return runOnce(features, ops.to(start, 'float64'), maxIterations);
       let best: KMeansResult | undefined;
       for (let run = 0; run < runs; run++) {
-        const found = scope(() =>
-          runOnce(features, drawCentres(features, clusters, Random.from(seed, run)), maxIterations),
-        );
+        const found = scope(() => once(features, run));
         if (best === undefined || found.inertia < best.inertia) best = found;
         onRun?.(run + 1, runs);
       }
@@ -57,8 +71,7 @@ export function kMeans(features_ND: Tensor, options: KMeansOptions): KMeansResul
   );
 }
 
-/** @throws {UsageError} there are fewer samples than clusters, or no clusters. */
-export function checkClusters(clusters: number, samples: number): void {
+function checkClusters(clusters: number, samples: number): void {
   if (Number.isInteger(clusters) && clusters >= 1 && clusters <= samples) return;
   throw new UsageError(`Expected 1 to ${samples} clusters, for there are ${samples} samples, received ${clusters}.`);
 }

@@ -1,8 +1,8 @@
 // N samples · D width · K clusters · B samples of a batch
 import { Random } from '../../support/random.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
-import { assign, checkClusters, drawCentres, type KMeansResult } from './k-means.js';
+import { scope, Tensor } from '../../tensor/tensor.js';
+import { assign, bestRun, drawCentres, type KMeansResult } from './k-means.js';
 
 export interface MiniBatchOptions {
   /** Number of clusters K, 1 to N. */
@@ -35,21 +35,10 @@ const PATIENCE = 10;
  */
 export function miniBatchKMeans(features_ND: Tensor, options: MiniBatchOptions): KMeansResult {
   const { clusters, batchSize, runs, seed, maxPasses = 100, onRun } = options;
-  const samples = features_ND.size(0);
-  checkClusters(clusters, samples);
-  const steps = Math.ceil((maxPasses * samples) / batchSize);
-  let best: KMeansResult | undefined;
-  noGrad(() =>
-    scope(() => {
-      const features = ops.to(features_ND, 'float64');
-      for (let run = 0; run < runs; run++) {
-        const found = scope(() => runOnce(features, { clusters, batchSize, steps, seed, run }));
-        if (best === undefined || found.inertia < best.inertia) best = found;
-        onRun?.(run + 1, runs);
-      }
-    }),
+  const steps = Math.ceil((maxPasses * features_ND.size(0)) / batchSize);
+  return bestRun(features_ND, { clusters, runs, onRun }, (features, run) =>
+    runOnce(features, { clusters, batchSize, steps, seed, run }),
   );
-  return best!;
 }
 
 interface Run {
