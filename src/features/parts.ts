@@ -42,8 +42,7 @@ export function partsOf(kinds: readonly FeatureKind[], blocks?: BlockRequest): F
  */
 export function takePart(part: FeaturePart, embedding: Embedding, near: string): Tensor {
   return scope(() => {
-    const source = part.block === undefined ? embedding : embedding.blocks!.get(part.block)!;
-    const taken = ops.toDevice(takeFrom(source, part.kind), 'cpu', 'float32');
+    const taken = ops.toDevice(takeFrom(sourceOf(part, embedding), part.kind), 'cpu', 'float32');
     if (ops.all(ops.isfinite(taken)).item() !== 0) return taken;
     throw new TesseraError(
       'NOT_FINITE',
@@ -56,11 +55,15 @@ export function takePart(part: FeaturePart, embedding: Embedding, near: string):
 }
 
 /** Numbers of a part for one image. */
-export function partSize({ kind, block }: FeaturePart, embedding: Embedding): number {
-  const source = block === undefined ? embedding : embedding.blocks!.get(block)!;
+export function partSize(part: FeaturePart, embedding: Embedding): number {
+  const { kind } = part;
   if (kind === 'global') return embedding.global_BD.size(1);
-  const [, rows, columns, width] = source.patches_BYXD.shape as [number, number, number, number];
+  const [, rows, columns, width] = sourceOf(part, embedding).patches_BYXD.shape as [number, number, number, number];
   return kind === 'patches' ? rows * columns * width : width;
+}
+
+function sourceOf({ block }: FeaturePart, embedding: Embedding): Embedding | BlockFeatures {
+  return block === undefined ? embedding : embedding.blocks!.get(block)!;
 }
 
 function takeFrom(source: Embedding | BlockFeatures, kind: FeatureKind): Tensor {

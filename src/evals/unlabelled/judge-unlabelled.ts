@@ -1,4 +1,5 @@
 // N images · D width · K prototypes
+import { unitRows } from '../../features/feature-spread.js';
 import { UsageError } from '../../support/errors.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
@@ -7,7 +8,7 @@ import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { cropScatter } from './crop-scatter.js';
 import { lidar, rankMe } from './effective-rank.js';
-import { patchStatistics, spreadFrom, unitRows } from './patch-statistics.js';
+import { patchStatistics, spreadFrom } from './patch-statistics.js';
 import type { UnlabelledOptions } from './unlabelled-options.js';
 
 /**

@@ -1,4 +1,5 @@
 // N images · P patches of an image · S patches of a chunk · D width · K prototypes
+import { unitRows } from '../../features/feature-spread.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import type { PrototypeScores } from '../task.js';
@@ -42,11 +43,6 @@ export function patchStatistics(patches_NPD: Tensor, device: string, prototypes?
     );
   }
   return { spread: spreadFrom(sum, images * perImage), ...(usage && { usage }) };
-}
-
-/** Rows scaled to unit length; rows of zeros stay. */
-export function unitRows(features_SD: Tensor): Tensor {
-  return scope(() => ops.div(features_SD, ops.clampMin(ops.norm(features_SD, 2, [-1], true), 1e-7)));
 }
 
 /**
