@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { trainPatchOptions } from '../segment/segment-options.js';
 
 /** Options of `blocks`. */
 export const blocksOptions = z.strictObject({
@@ -18,10 +19,7 @@ export const blocksOptions = z.strictObject({
       'How images are cut whose classes are judged: as published the central square, unless pixels are judged as well, for which all of the image is made square.',
     ),
   segmentK: z.int().min(1).default(20).describe('Neighbours of a patch that vote.'),
-  maxTrainPatches: z
-    .union([z.int().min(1), z.literal('all')])
-    .default(100_000)
-    .describe('Training patches that vote at most; more are sampled down.'),
+  ...trainPatchOptions,
 });
 
 export type BlocksOptions = z.output<typeof blocksOptions>;

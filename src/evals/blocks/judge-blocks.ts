@@ -1,8 +1,9 @@
 import type { Dataset } from '../../data/dataset.js';
 import type { BlockKind } from '../../features/parts.js';
 import { DataError, UsageError } from '../../support/errors.js';
-import { hasClassToken, judgeKnn } from '../knn/judge-knn.js';
+import { judgeKnn } from '../knn/judge-knn.js';
 import { knnOptions } from '../knn/knn-options.js';
+import { hasClassToken } from '../measure/has-class-token.js';
 import { pooledKind } from '../measure/pooling-options.js';
 import { judgeSegmentKnn } from '../segment/judge-segment-knn.js';
 import { segmentKnnOptions } from '../segment/segment-knn-options.js';

@@ -29,7 +29,8 @@ export async function judgeClusters(context: EvaluationContext<'test'>, options:
   }
   return scope(() => {
     const all_ND = pooledRows(found, options);
-    const features_ND = options.standardise ? scaleRows({ all_ND }, fitScaler('StandardScaler', { all_ND })) : all_ND;
+    const scaler = options.standardise ? fitScaler('StandardScaler', { all_ND }) : undefined;
+    const features_ND = scaleRows({ all_ND }, scaler);
     return {
       ...judgeFeatures(features_ND, labels, { ...context, ...options, clusters }),
       counts: { testImages: count, brokenImages: broken.length, classes },

@@ -1,9 +1,9 @@
 // N images · D width · K neighbours
 import { UsageError } from '../../support/errors.js';
-import * as ops from '../../tensor/ops.generated.js';
-import { scope } from '../../tensor/tensor.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { classificationMetrics } from '../measure/classification-metrics.js';
+import { hasClassToken } from '../measure/has-class-token.js';
 import { imageCounts } from '../measure/image-counts.js';
 import { matchClasses } from '../measure/match-classes.js';
 import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
@@ -31,8 +31,8 @@ export async function judgeKnn(context: EvaluationContext, options: KnnOptions):
   const neighbours = scope(() => {
     const [train_ND, test_ND] = [pooledRows(train, choice), pooledRows(test, choice)];
     const scaler = choice.standardise ? fitScaler('StandardScaler', { all_ND: train_ND }) : undefined;
-    const rows = [test_ND, train_ND].map((all_ND) => (scaler ? scaleRows({ all_ND }, scaler) : all_ND));
-    return nearestNeighbours(rows[0]!, rows[1]!, { k, distance: options.distance, device });
+    const [test_QD, train_TD] = [test_ND, train_ND].map((all_ND) => scaleRows({ all_ND }, scaler)) as [Tensor, Tensor];
+    return nearestNeighbours(test_QD, train_TD, { k, distance: options.distance, device });
   });
   const temperature = options.temperature === 'infinite' ? Number.POSITIVE_INFINITY : options.temperature;
   const labels = matchClasses(test.labels, testClasses, trainClasses);
@@ -68,11 +68,6 @@ function settle(context: EvaluationContext, options: KnnOptions) {
     standardise: options.standardise || published,
     ks: options.k ?? ks,
   };
-}
-
-/** Whether an encoder gives class tokens. */
-export function hasClassToken({ encoder, size, device }: EvaluationContext): boolean {
-  return scope(() => encoder.embed(ops.zeros([1, 3, size, size], 'float32', device)).class_BD !== undefined);
 }
 
 /** As published, numbers of neighbours that there are not enough images for are left out. */

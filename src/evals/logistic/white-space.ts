@@ -1,7 +1,7 @@
 // R rows of a chunk · D width · C classes
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
-import { countRows, forRowChunks, type Rows } from '../measure/row-chunks.js';
+import { countRows, meanOf, momentsAround, type Rows } from '../measure/row-chunks.js';
 
 /** Weights of the features, float64 (C, D), and intercepts (1, C), zeros without such. */
 export interface LinearModel {
@@ -20,16 +20,8 @@ export interface Moments {
 
 export function momentsOf(rows: Rows, centred: boolean): Moments {
   return scope(() => {
-    const [count, width] = [countRows(rows), rows.all_ND.size(1)];
-    const sum_1D = ops.zeros([1, width], 'float64', 'cpu');
-    if (centred) forRowChunks(rows, (rows_RD) => ops.add_(sum_1D, ops.sumDim(rows_RD, [0], true)));
-    const shift_1D = ops.mul(sum_1D, 1 / count);
-    const moments_DD = ops.zeros([width, width], 'float64', 'cpu');
-    forRowChunks(rows, (raw_RD) => {
-      const rows_RD = ops.sub(raw_RD, shift_1D);
-      ops.addmm_(moments_DD, ops.transpose(rows_RD, 0, 1), rows_RD, 1, 1 / count);
-    });
-    const [variances_D, axes_DD] = ops.eigh(moments_DD);
+    const shift_1D = centred ? meanOf(rows) : ops.zeros([1, rows.all_ND.size(1)], 'float64', 'cpu');
+    const [variances_D, axes_DD] = ops.eigh(momentsAround(shift_1D, rows, 1 / countRows(rows)));
     return { shift_1D, variances: variances_D.data() as Float64Array, axes_DD };
   });
 }

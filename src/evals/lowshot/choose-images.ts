@@ -13,7 +13,10 @@ const STREAM = 0x73686f74;
 export function chooseImages(labels: Int32Array, budget: Budget, seed: number, split: number): Int32Array {
   const byClass = new Map<number, number[]>();
   labels.forEach((label, image) => {
-    if (label >= 0) byClass.set(label, [...(byClass.get(label) ?? []), image]);
+    if (label < 0) return;
+    const images = byClass.get(label);
+    if (images) images.push(image);
+    else byClass.set(label, [image]);
   });
   const chosen: number[] = [];
   for (const [label, images] of byClass) {

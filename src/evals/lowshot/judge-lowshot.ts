@@ -1,10 +1,10 @@
-import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import { scope } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { classificationMetrics } from '../measure/classification-metrics.js';
 import { imageCounts } from '../measure/image-counts.js';
 import { matchClasses } from '../measure/match-classes.js';
 import { pooledRequest, pooledRows } from '../measure/pooled-rows.js';
+import { pickRows } from '../measure/row-chunks.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { chooseImages } from './choose-images.js';
 import { fitFewShots, predictLabels } from './lowshot.js';
@@ -38,13 +38,15 @@ export async function judgeLowshot(context: EvaluationContext, options: LowshotO
     Array.from({ length: options.splits }, (_, split) => ({ budget, split })),
   );
   const splits: Split[] = [];
+  using train_ND = scope(() => pickRows({ all_ND: pooledRows(train, options) }));
+  using test_ND = scope(() => pickRows({ all_ND: pooledRows(test, options) }));
   for (const { budget, split } of runs) {
     const images = chooseImages(train.labels, budget, seed, split);
     const found = scope(() => {
-      const rows = ops.indexSelect(pooledRows(train, options), 0, Tensor.from(images, [images.length]));
+      const rows = pickRows({ all_ND: train_ND, indices: images });
       const targets = images.map((image) => train.labels[image]!);
       const fitted = fitFewShots(rows, targets, options.c);
-      return { predicted: predictLabels(fitted, pooledRows(test, options)), ...fitted.fit };
+      return { predicted: predictLabels(fitted, test_ND), ...fitted.fit };
     });
     const { predicted, excess, iterations } = found;
     const scores = classificationMetrics(predicted, labels, trainClasses.length);

@@ -1,4 +1,5 @@
 import { Random } from '../../support/random.js';
+import { quantile } from './quantile.js';
 
 /** Separates these random numbers from those of other users of the same seed: "boot". */
 const STREAM = 0x626f6f74;
@@ -49,15 +50,7 @@ export function differenceInterval(first: Interval | undefined, second: Interval
 
 function interval(values: readonly number[]): Interval {
   const sorted = Float64Array.from(values).sort();
-  const ends: Interval = [percentile(sorted, 0.025), percentile(sorted, 0.975)];
+  const ends: Interval = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
   valuesOf.set(ends, values);
   return ends;
-}
-
-/** Linear between the two nearest values, as NumPy's default. */
-function percentile(sorted: Float64Array, share: number): number {
-  const place = share * (sorted.length - 1);
-  const low = Math.floor(place);
-  const high = Math.min(low + 1, sorted.length - 1);
-  return sorted[low]! + (place - low) * (sorted[high]! - sorted[low]!);
 }

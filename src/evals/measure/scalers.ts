@@ -1,7 +1,8 @@
 // N rows · R rows of a chunk · D width
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
-import { countRows, forRowChunks, type Rows } from './row-chunks.js';
+import { quantile } from './quantile.js';
+import { countRows, forRowChunks, meanOf, momentsAround, pickRows, type Rows } from './row-chunks.js';
 import type { ScalerName } from './scaler-names.js';
 
 /** Scaled rows are ((row - shift) · axes) / scale. */
@@ -47,9 +48,13 @@ export function fitScaler(name: Exclude<ScalerName, 'none'>, rows: Rows): Scaler
   });
 }
 
-/** Scaled rows (N, D), in the scaler's dtype; the caller disposes of them. Beyond them, one chunk is held. */
-export function scaleRows(rows: Rows, scaler: Scaler): Tensor {
+/**
+ * Scaled rows (N, D), in the scaler's dtype, or without one the rows as they are; the caller disposes of them. Beyond them,
+ * one chunk is held.
+ */
+export function scaleRows(rows: Rows, scaler?: Scaler): Tensor {
   return scope(() => {
+    if (scaler === undefined) return pickRows(rows);
     const width = scaler.shift.length;
     const [shift_1D, scale_1D] = [Tensor.from(scaler.shift, [1, width]), Tensor.from(scaler.scale, [1, width])];
     const axes_DD = scaler.axes && Tensor.from(scaler.axes, [width, width]);
@@ -61,12 +66,6 @@ export function scaleRows(rows: Rows, scaler: Scaler): Tensor {
     });
     return scaled_ND;
   });
-}
-
-function meanOf(rows: Rows): Tensor {
-  const sum_1D = ops.zeros([1, rows.all_ND.size(1)], 'float64', 'cpu');
-  forRowChunks(rows, (rows_RD) => ops.add_(sum_1D, ops.sumDim(rows_RD, [0], true)));
-  return ops.div(sum_1D, countRows(rows));
 }
 
 /** Population variances of each feature, and of all numbers together around their one mean. */
@@ -96,9 +95,7 @@ function quartiles(rows: Rows): { shift: Float64Array; scale: Float64Array } {
   for (let from = 0; from < width; from += COLUMNS) {
     const columns = Math.min(COLUMNS, width - from);
     const block = scope(() => {
-      const block_NC = ops.narrow(rows.all_ND, 1, from, columns);
-      const { indices } = rows;
-      const picked_NC = indices ? ops.indexSelect(block_NC, 0, Tensor.from(indices, [count])) : block_NC;
+      const picked_NC = pickRows({ ...rows, all_ND: ops.narrow(rows.all_ND, 1, from, columns) });
       return ops.contiguous(ops.transpose(ops.to(picked_NC, 'float64'), 0, 1)).data() as Float64Array;
     });
     for (let c = 0; c < columns; c++) {
@@ -111,22 +108,9 @@ function quartiles(rows: Rows): { shift: Float64Array; scale: Float64Array } {
   return { shift, scale };
 }
 
-function quantile(sorted: Float64Array, share: number): number {
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)]!;
-  return below + (place % 1) * (sorted[Math.ceil(place)]! - below);
-}
-
 /** Unbiased variances along the principal axes, largest first; the largest entry of each axis is positive. */
 function principalAxes(rows: Rows, mean_1D: Tensor): { variances: Float64Array; axes: Float64Array } {
-  const width = mean_1D.size(1);
-  const covariance_DD = ops.zeros([width, width], 'float64', 'cpu');
-  const share = 1 / (countRows(rows) - 1);
-  forRowChunks(rows, (rows_RD) => {
-    const offsets_RD = ops.sub(rows_RD, mean_1D);
-    ops.addmm_(covariance_DD, ops.transpose(offsets_RD, 0, 1), offsets_RD, 1, share);
-  });
-  const [ascending_D, columns_DD] = ops.eigh(covariance_DD);
+  const [ascending_D, columns_DD] = ops.eigh(momentsAround(mean_1D, rows, 1 / (countRows(rows) - 1)));
   const axes_DD = ops.flip(columns_DD, [1]);
   const largest_1D = ops.amax(axes_DD, [0], true);
   const least_1D = ops.amin(axes_DD, [0], true);

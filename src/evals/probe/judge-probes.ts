@@ -1,13 +1,11 @@
-import { roundHalfEven } from '../../data/views.js';
 import { evaluationView } from '../../features/extraction-pass.js';
-import { UsageError } from '../../support/errors.js';
-import { generatorPermutation } from '../../support/numpy-random.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
 import { classificationMetrics } from '../measure/classification-metrics.js';
 import { matchClasses } from '../measure/match-classes.js';
+import { splitImages } from '../measure/split-images.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { encodedImages } from './encoded-images.js';
 import { capiGridSources, headGrid, type ProbeGrid } from './probe-grids.js';
@@ -104,18 +102,11 @@ function probeImages(
   seed: number,
 ): ProbeImages {
   const { encoder, data, size, workers, device } = context;
-  const order = generatorPermutation(data.train.size, seed);
-  const trainCount = roundHalfEven((1 - valShare) * data.train.size);
-  if (trainCount < 2) {
-    throw new UsageError(`Expected at least 2 images to train on, ${trainCount} of ${data.train.size} are left.`, {
-      hint: 'Give more training images, or a smaller --val-share.',
-    });
-  }
-  const trainIndices = order.subarray(0, trainCount);
+  const { trainIndices, valIndices } = splitImages(data.train.size, valShare, { seed, least: 2 });
   const shared = { encoder, sources, seed, workers, device };
   return {
     trainIndices,
-    valCount: data.train.size - trainCount,
+    valCount: valIndices.length,
     testCount: data.test.size,
     train: (endless) =>
       encodedImages({
@@ -123,13 +114,13 @@ function probeImages(
         dataset: data.train,
         order: endless,
         view: { kind: 'random-resized-crop', size, scale: CROP, flip: true },
-        batchSize: Math.min(batch, trainCount),
+        batchSize: Math.min(batch, trainIndices.length),
       }),
     judged: (role) =>
       encodedImages({
         ...shared,
         dataset: role === 'val' ? data.train : data.test,
-        order: role === 'val' ? order.subarray(trainCount).values() : Array(data.test.size).keys(),
+        order: role === 'val' ? valIndices.values() : Array(data.test.size).keys(),
         view: evaluationView(view, size),
         batchSize: context.batchSize,
       }),

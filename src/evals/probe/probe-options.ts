@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { poolingOptions } from '../measure/pooling-options.js';
+import { valShare } from '../measure/val-share.js';
 
 const length = {
   epochs: z
@@ -13,14 +14,7 @@ const length = {
     .min(2)
     .default(256)
     .describe('Images a step; learning rates grow with it. Published for ImageNet: 1024.'),
-  valShare: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.1)
-    .describe(
-      'Share of the training images that choose among the heads; 0: the test images choose, as MIM-Refiner published.',
-    ),
+  valShare,
   view: poolingOptions.view,
 };
 

@@ -12,7 +12,7 @@ export interface ProbeImages {
   readonly train: (order: Iterator<number>) => AsyncIterable<EncodedBatch>;
   /** The images that choose and those that are reported, as they are. */
   readonly judged: (role: 'val' | 'test') => AsyncIterable<EncodedBatch>;
-  readonly trainIndices: Int32Array;
+  readonly trainIndices: readonly number[];
   /** 0: the test images choose, as MIM-Refiner published. */
   readonly valCount: number;
   readonly testCount: number;
@@ -175,6 +175,6 @@ function sharesRight({ predicted, labels }: Predictions): number[] {
   });
 }
 
-function* through(order: Iterator<number>, indices: Int32Array): IterableIterator<number> {
+function* through(order: Iterator<number>, indices: readonly number[]): IterableIterator<number> {
   for (let next = order.next(); !next.done; next = order.next()) yield indices[next.value]!;
 }

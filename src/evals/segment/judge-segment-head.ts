@@ -1,10 +1,8 @@
-import { roundHalfEven } from '../../data/views.js';
 import type { Features } from '../../features/extract.js';
-import { UsageError } from '../../support/errors.js';
-import { generatorPermutation } from '../../support/numpy-random.js';
-import { hasClassToken } from '../knn/judge-knn.js';
 import { bootstrapIntervals } from '../measure/bootstrap.js';
+import { hasClassToken } from '../measure/has-class-token.js';
 import { imageCounts } from '../measure/image-counts.js';
+import { splitImages } from '../measure/split-images.js';
 import type { EvaluationContext, Judgement } from '../task.js';
 import { type PatchSource, readPatches } from './block-patches.js';
 import { checkPixelClasses, ignoredLabels } from './judge-segment.js';
@@ -34,7 +32,7 @@ export async function judgeSegmentHead(
   const request = { view: 'resize', ...what, pixels: true } as const;
   const trainFeatures = await context.features('train', request);
   const testFeatures = await context.features('test', request);
-  const split = splitImages(trainFeatures.count, options.valShare, seed);
+  const split = splitImages(trainFeatures.count, options.valShare, { seed, least: 1 });
   const batchSize = Math.min(options.batch, split.trainIndices.length);
   const epoch = Math.floor(split.trainIndices.length / batchSize);
   const { steps = options.epochs * epoch } = options;
@@ -84,15 +82,4 @@ function headImages(
     blocks: labelBlocks(features.pixels!, size, encoder.patchSize),
     read: (images) => readPatches(features, sources, images, device),
   };
-}
-
-function splitImages(count: number, valShare: number, seed: number) {
-  const order = [...generatorPermutation(count, seed)];
-  const training = roundHalfEven((1 - valShare) * count);
-  if (training < 1) {
-    throw new UsageError(`Expected images to train on, none of ${count} are left.`, {
-      hint: 'Give more training images, or a smaller --val-share.',
-    });
-  }
-  return { trainIndices: order.slice(0, training), valIndices: order.slice(training) };
 }

@@ -69,11 +69,11 @@ export function rowsOfImages({ images, patches_RD }: LabelledPatches, chosen: re
   return rows;
 }
 
-export function pickBlocks(blocks: Uint8Array, rows: Int32Array, area: number): Uint8Array {
+/** Rows of `area` bytes. */
+export function pickBlocks(blocks: Uint8Array, rows: Iterable<number> & ArrayLike<number>, area: number): Uint8Array {
   const picked = new Uint8Array(rows.length * area);
-  rows.forEach((row, i) => {
-    picked.set(blocks.subarray(row * area, (row + 1) * area), i * area);
-  });
+  let at = 0;
+  for (const row of rows) picked.set(blocks.subarray(row * area, (row + 1) * area), area * at++);
   return picked;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { valShare } from '../measure/val-share.js';
 
 /** Options of `segment-head`. */
 export const segmentHeadOptions = z.strictObject({
@@ -24,14 +25,7 @@ export const segmentHeadOptions = z.strictObject({
   steps: z.int().positive().optional().describe('Steps instead of epochs.'),
   batch: z.int().min(1).default(16).describe('Images a step.'),
   judgeEvery: z.int().positive().default(10).describe('Epochs between two judgements, of which the best counts.'),
-  valShare: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.1)
-    .describe(
-      'Share of the training images that choose among the heads; 0: the test images choose, as MIM-Refiner published.',
-    ),
+  valShare,
 });
 
 export type SegmentHeadOptions = z.output<typeof segmentHeadOptions>;

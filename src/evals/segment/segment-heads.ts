@@ -5,6 +5,7 @@ import { Generator } from '../../tensor/generator.js';
 import { scope } from '../../tensor/tensor.js';
 import type { HeadSpec } from '../probe/head-optimizers.js';
 import { type ProbeFeatures, ProbeHeads } from '../probe/probe-heads.js';
+import { pickBlocks } from './labelled-patches.js';
 import { pixelTargets } from './pixel-targets.js';
 import { countPatches, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 
@@ -66,7 +67,7 @@ export interface SegmentHeadsResult {
  */
 export async function segmentByHeads(options: SegmentHeadsOptions): Promise<SegmentHeadsResult> {
   const { train, trainIndices, grid, steps, judgeEvery, seed, onProgress, area, batchSize, ignored } = options;
-  const pixelsOf = blocksOf(train);
+  const pixelsOf = (images: readonly number[]) => pixelsIn(train, images);
   // Images without a pixel that counts have no loss.
   const usable = trainIndices.filter((image) => pixelsOf([image]).some((label) => !ignored.has(label)));
   const names = Uint8Array.from(new Set(pixelsOf(usable).filter((label) => !ignored.has(label)))).sort();
@@ -120,18 +121,16 @@ class SegmentJudge {
     const counted = onTest
       ? this.#count(heads, test, everything, 'test')
       : this.#count(heads, train, valIndices, 'val');
-    let place = -1;
+    let best = this.#best?.head;
     for (const [i, spec] of grid.entries()) {
-      const val = segmentationMetrics(counted[i]!).miou;
-      if (!finite[i] || val <= (this.#heads[i]?.val ?? -1)) continue;
-      const head = { spec, val, steps };
+      const head = { spec, val: segmentationMetrics(counted[i]!).miou, steps };
+      if (!finite[i] || head.val <= (this.#heads[i]?.val ?? -1)) continue;
       this.#heads[i] = head;
-      if (val <= Math.max(this.#best?.head.val ?? -1, place < 0 ? -1 : this.#heads[place]!.val)) continue;
-      place = i;
+      if (head.val > (best?.val ?? -1)) best = head;
     }
-    if (place < 0) return;
+    if (!best || best === this.#best?.head) return;
     const counts = onTest ? counted : this.#count(heads, test, everything, 'test');
-    this.#best = { head: this.#heads[place]!, counts: counts[place]! };
+    this.#best = { head: best, counts: counts[grid.indexOf(best.spec)]! };
   }
 
   result(): Pick<SegmentHeadsResult, 'best' | 'heads' | 'counts'> {
@@ -150,7 +149,7 @@ class SegmentJudge {
     const found = grid.map((): PixelCounts[] => []);
     for (let at = 0; at < images.length; at += judgeBatch) {
       const batch = images.slice(at, at + judgeBatch);
-      const blocks = blocksOf(set)(batch);
+      const blocks = pixelsIn(set, batch);
       const predicted = scope(() => heads.predict(set.read(batch)));
       for (const [i, places] of predicted.entries()) {
         const labels = Uint8Array.from(places, (place) => this.#names[place]!);
@@ -163,14 +162,8 @@ class SegmentJudge {
 }
 
 /** Labels of the patches of some images, in their order. */
-function blocksOf({ blocks, count }: HeadImages): (images: readonly number[]) => Uint8Array {
-  const pixels = blocks.length / count;
-  return (images) => {
-    const picked = new Uint8Array(images.length * pixels);
-    for (const [i, image] of images.entries())
-      picked.set(blocks.subarray(image * pixels, (image + 1) * pixels), i * pixels);
-    return picked;
-  };
+function pixelsIn({ blocks, count }: HeadImages, images: readonly number[]): Uint8Array {
+  return pickBlocks(blocks, images, blocks.length / count);
 }
 
 function free(features: ProbeFeatures): void {

@@ -1,7 +1,8 @@
 // N images · R patches of all images, image by image · T training patches that vote · A pixels of a patch · D width
 import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 import { type Distance, nearestNeighbours } from '../knn/nearest-neighbours.js';
+import { pickRows } from '../measure/row-chunks.js';
 import { type Scaler, scaleRows } from '../measure/scalers.js';
 import { voteLabels } from './label-blocks.js';
 import {
@@ -15,7 +16,7 @@ import {
   type Split,
   splitOffTenth,
 } from './labelled-patches.js';
-import { countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
+import { bestOf, countPixels, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 
 /** Test patches whose neighbours are held at once. */
 const GROUP = 16384;
@@ -101,17 +102,16 @@ export function searchNeighbours(
     const support = makeSupport(train, split.training, settings, scaler);
     const rows = rowsOfImages(train, split.validation);
     const blocks = pickBlocks(train.blocks, rows, areaOf(train));
-    const held = { images: split.validation.length, patches_RD: pick(train.patches_RD, rows), blocks };
+    const held = {
+      images: split.validation.length,
+      patches_RD: pickRows({ all_ND: train.patches_RD, indices: rows }),
+      blocks,
+    };
     const scores = GRID.distance.map((distance) =>
       countTestPixels(support, held, distance, GRID.k, settings).map((counts) => segmentationMetrics(counts).miou),
     );
     return GRID.k.flatMap((k, i) => GRID.distance.map((distance, j) => ({ k, distance, miou: scores[j]![i]! })));
   });
-}
-
-/** The first of the best. */
-function bestOf(scores: readonly NeighbourScore[]): NeighbourScore {
-  return scores.reduce((best, next) => (next.miou > best.miou ? next : best));
 }
 
 function makeSupport(
@@ -121,9 +121,7 @@ function makeSupport(
   scaler: Scaler | undefined,
 ): Support {
   const { rows, candidates } = fittingRows(train, images, settings);
-  const rows_TD = scaler
-    ? scaleRows({ all_ND: train.patches_RD, indices: rows }, scaler)
-    : pick(train.patches_RD, rows);
+  const rows_TD = scaleRows({ all_ND: train.patches_RD, indices: rows }, scaler);
   return { rows_TD, blocks: pickBlocks(train.blocks, rows, areaOf(train)), candidates, scaler };
 }
 
@@ -143,8 +141,8 @@ function countTestPixels(
   for (let image = 0; image < test.images; image += step) {
     const images = Math.min(step, test.images - image);
     const { indices } = scope(() => {
-      const rows_RD = ops.narrow(test.patches_RD, 0, image * perImage, images * perImage);
-      const queries = support.scaler ? scaleRows({ all_ND: rows_RD }, support.scaler) : rows_RD;
+      const all_ND = ops.narrow(test.patches_RD, 0, image * perImage, images * perImage);
+      const queries = scaleRows({ all_ND }, support.scaler);
       return nearestNeighbours(queries, support.rows_TD, { k: most, distance, device });
     });
     ks.forEach((k, at) => {
@@ -157,8 +155,4 @@ function countTestPixels(
     });
   }
   return counts;
-}
-
-function pick(patches_RD: Tensor, rows: Int32Array): Tensor {
-  return scope(() => ops.indexSelect(patches_RD, 0, Tensor.from(rows, [rows.length])));
 }

@@ -1,7 +1,6 @@
 // R patches of all images · A pixels of a patch · D width
 
-import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import { type LogisticFit, LogisticRegression, predictClasses } from '../logistic/logistic-regression.js';
 import { type Scaler, scaleRows } from '../measure/scalers.js';
 import {
@@ -14,7 +13,7 @@ import {
   rowsOfImages,
   splitOffTenth,
 } from './labelled-patches.js';
-import { countPatches, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
+import { bestOf, countPatches, type PixelCounts, segmentationMetrics } from './segmentation-metrics.js';
 
 /** The published grid of inverse strengths of the penalty: 10 to the powers from -6 to 5, in 8 steps. */
 const STRENGTHS = Array.from({ length: 8 }, (_, i) => 10 ** (-6 + (11 * i) / 7));
@@ -90,11 +89,6 @@ export async function segmentByRegression(
   };
 }
 
-/** The first of the best. */
-function bestOf(scores: readonly StrengthScore[]): StrengthScore {
-  return scores.reduce((best, next) => (next.miou > best.miou ? next : best));
-}
-
 /** Fits to the patches of some images, and predicts others. */
 class PatchFitter {
   readonly used: number;
@@ -114,7 +108,7 @@ class PatchFitter {
     this.#scaler = scaler;
     this.#names = Uint8Array.from(new Set(labels)).sort();
     const targets = Int32Array.from(labels, (label) => this.#names.indexOf(label));
-    this.#rows_ND = this.#scaled(train, rows);
+    this.#rows_ND = scaleRows({ all_ND: train.patches_RD, indices: rows }, scaler);
     const classes = this.#names.length;
     this.#regression = new LogisticRegression({ all_ND: this.#rows_ND }, targets, { classes, intercept: true });
   }
@@ -125,7 +119,7 @@ class PatchFitter {
 
   /** Counts the pixels of every image; `rows` are those of whole images, all of them unless given. */
   countPixels(fit: LogisticFit, patches: LabelledPatches, rows?: Int32Array): PixelCounts[] {
-    using rows_ND = this.#scaled(patches, rows);
+    using rows_ND = scaleRows({ all_ND: patches.patches_RD, indices: rows }, this.#scaler);
     const perImage = patches.patches_RD.size(0) / patches.images;
     const predicted = Uint8Array.from(predictClasses(fit, { all_ND: rows_ND }), (place) => this.#names[place]!);
     const blocks = rows ? pickBlocks(patches.blocks, rows, areaOf(patches)) : patches.blocks;
@@ -135,11 +129,5 @@ class PatchFitter {
   [Symbol.dispose](): void {
     this.#regression[Symbol.dispose]();
     this.#rows_ND.dispose();
-  }
-
-  #scaled({ patches_RD }: LabelledPatches, indices?: Int32Array): Tensor {
-    if (this.#scaler) return scaleRows({ all_ND: patches_RD, indices }, this.#scaler);
-    if (!indices) return ops.narrow(patches_RD, 0, 0, patches_RD.size(0));
-    return scope(() => ops.indexSelect(patches_RD, 0, Tensor.from(indices, [indices.length])));
   }
 }

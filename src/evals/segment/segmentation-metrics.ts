@@ -76,3 +76,8 @@ export function segmentationMetrics(images: readonly PixelCounts[], weights?: Ui
   }
   return { miou: (100 * shares) / classes, pixelAccuracy: (100 * right) / pixels };
 }
+
+/** The first of the best. */
+export function bestOf<Score extends { readonly miou: number }>(scores: readonly Score[]): Score {
+  return scores.reduce((best, next) => (next.miou > best.miou ? next : best));
+}
