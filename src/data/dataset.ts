@@ -52,6 +52,12 @@ export interface Dataset {
   item(index: number): Item;
 }
 
+/** Indices of `count` images, or of all where there are fewer, evenly spread over the data set. */
+export function evenlySpread({ size }: Dataset, count: number): number[] {
+  const taken = Math.min(count, size);
+  return Array.from({ length: taken }, (_, i) => Math.floor((i * size) / taken));
+}
+
 /**
  * SHA-256 (hex) over parts in order. Parts are separated by a zero byte, which no path contains.
  * Fed piecewise, since a data set may have millions of names.

@@ -31,6 +31,8 @@ export interface ImageBatch {
   readonly sampleBytes: number;
   /** (B) indices into the data set, of the replacement where an image was broken. */
   readonly indices: Int32Array;
+  /** Rows of the images that were asked for; what replaces a broken image is good for training, elsewhere a double. */
+  readonly asked: Int32Array;
   /** (B) class ids, -1 where there is none. */
   readonly labels: Int32Array;
   /** (B, S, S) class ids of the first view's pixels, when asked for. */
@@ -291,6 +293,10 @@ export class Loader implements AsyncIterable<ImageBatch> {
       viewOffsets: this.#viewOffsets,
       sampleBytes: this.#sampleBytes,
       indices: Int32Array.from(samples, (sample) => sample.index),
+      asked: Int32Array.from(
+        samples.filter(({ broken }) => broken.length === 0),
+        ({ slot }) => slot,
+      ),
       labels: Int32Array.from(items, (item) => item.label ?? -1),
       ...(pixels && { pixels }),
       names: items.map((item) => item.name),

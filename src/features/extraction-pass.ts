@@ -3,9 +3,8 @@ import type { Dataset } from '../data/dataset.js';
 import { type BrokenImage, type ImageBatch, Loader } from '../data/loader.js';
 import type { View } from '../data/views.js';
 import type { Embedding, ImageEncoder } from '../models/encoder.js';
-import { normaliseImages } from '../models/patches.js';
-import * as ops from '../tensor/ops.generated.js';
-import { scope, Tensor } from '../tensor/tensor.js';
+import { scope, type Tensor } from '../tensor/tensor.js';
+import { askedBytes, askedImages } from './asked-images.js';
 import { EntryWriter } from './cache-entry.js';
 import { checkMemory, MemoryBuffer, type PartBuffer } from './part-buffers.js';
 import { type FeaturePart, partName, partSize, takePart } from './parts.js';
@@ -92,19 +91,18 @@ export class ExtractionPass {
   }
 
   #append(batch: ImageBatch): void {
-    // The loader puts a readable image in the place of a broken one: right for training, a double here.
-    const rows = [...batch.indices.keys()].filter((row) => batch.indices[row] === this.#seen + row);
+    const { asked } = batch;
     this.#seen += batch.size;
-    if (rows.length === 0) return;
-    const embedding = this.#embed(batch, rows);
+    if (asked.length === 0) return;
+    const embedding = this.#embed(batch);
     if (this.#taken.length === 0) this.#allocate(embedding);
     for (const { wanted, buffer } of this.#taken) {
       scope(() => {
-        const near = batch.names[rows[0]!]!;
-        buffer.append(wanted.part ? takePart(wanted.part, embedding!, near) : this.#pixelRows(batch, rows));
+        const near = batch.names[asked[0]!]!;
+        buffer.append(wanted.part ? takePart(wanted.part, embedding!, near) : this.#pixelRows(batch));
       });
     }
-    this.#indices.push(...rows.map((row) => batch.indices[row]!));
+    this.#indices.push(...asked.map((row) => batch.indices[row]!));
   }
 
   #finish(): PassResult {
@@ -126,21 +124,17 @@ export class ExtractionPass {
   }
 
   /** Undefined where no part of it is wanted. */
-  #embed(batch: ImageBatch, rows: readonly number[]): Embedding | undefined {
+  #embed(batch: ImageBatch): Embedding | undefined {
     const { encoder, size, device, wanted } = this.#options;
     const parts = wanted.flatMap(({ part }) => part ?? []);
     if (parts.length === 0) return undefined;
     const blocks = [...new Set(parts.flatMap(({ block }) => block ?? []))];
-    return scope(() => {
-      const images_BYX3 = pick(Tensor.from(batch.images, [batch.size, size, size, 3]), rows);
-      const images_B3YX = normaliseImages(ops.toDevice(images_BYX3, device, 'uint8'));
-      return encoder.embed(images_B3YX, blocks.length > 0 ? { blocks } : {});
-    });
+    return scope(() => encoder.embed(askedImages(batch, size, device), blocks.length > 0 ? { blocks } : {}));
   }
 
-  #pixelRows(batch: ImageBatch, rows: readonly number[]): Tensor {
+  #pixelRows(batch: ImageBatch): Tensor {
     const { size } = this.#options;
-    return pick(Tensor.from(batch.pixels!, [batch.size, size, size]), rows);
+    return askedBytes(batch, batch.pixels!, [size, size]);
   }
 
   /** @throws {TesseraError} `MEMORY` */
@@ -169,12 +163,6 @@ export class ExtractionPass {
       .map((kind) => ({ name: partName({ kind }), part: { kind } }))
       .filter((extra) => !wanted.some(({ name }) => name === extra.name) && !shelf!.has(extra));
   }
-}
-
-/** Some rows of a tensor, or all of it as it is. */
-function pick(rows: Tensor, kept: readonly number[]): Tensor {
-  if (kept.length === rows.size(0)) return rows;
-  return ops.indexSelect(rows, 0, Tensor.from(Int32Array.from(kept), [kept.length]));
 }
 
 /** 256/224 is what both published classification protocols enlarge before they crop (torchvision's convention). */

@@ -5,6 +5,7 @@ import { bootstrapIntervals } from '../evals/measure/bootstrap.js';
 import { type ClassificationMetrics, classificationMetrics } from '../evals/measure/classification-metrics.js';
 import { matchClasses } from '../evals/measure/match-classes.js';
 import type { Intervals } from '../evals/task.js';
+import { askedLabels } from '../features/asked-images.js';
 import type { Finetune } from '../methods/finetune/finetune.js';
 import type { EventLog } from '../runs/event-log.js';
 import { DataError } from '../support/errors.js';
@@ -78,12 +79,8 @@ export class ClassifierJudge {
     let done = 0;
     for await (const batch of loader) {
       const found = this.#method.classify(batch.images, batch.size);
-      for (const [row, label] of batch.labels.entries()) {
-        // The loader puts another image in the place of a broken one.
-        if (batch.indices[row] !== done + row) continue;
-        predicted.push(found[row]!);
-        labels.push(label);
-      }
+      predicted.push(...batch.asked.map((row) => found[row]!));
+      labels.push(...askedLabels(batch));
       done += batch.size;
       progress.update(done);
     }

@@ -1,11 +1,11 @@
 // N images that are watched · B images of a batch · D width
-import type { Dataset } from '../data/dataset.js';
-import { type ImageBatch, Loader } from '../data/loader.js';
+import { type Dataset, evenlySpread } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
 import { voteClasses } from '../evals/knn/knn-classification.js';
 import { type Neighbours, nearestNeighbours } from '../evals/knn/nearest-neighbours.js';
 import { classificationMetrics } from '../evals/measure/classification-metrics.js';
+import { askedImages, askedLabels } from '../features/asked-images.js';
 import { evaluationView } from '../features/extraction-pass.js';
-import { normalisePixels } from '../models/patches.js';
 import { UsageError } from '../support/errors.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
@@ -41,8 +41,7 @@ export interface FeatureWatchOptions {
 export function watchFeatures(options: FeatureWatchOptions): Judge {
   const { method, dataset, images, every, size, device, workers, record } = options;
   const classes = requireClasses(dataset);
-  const count = Math.min(images, dataset.size);
-  const order = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count));
+  const order = evenlySpread(dataset, images);
   const look = async (step: number) => {
     const views = [evaluationView('resize-centre-crop', size)];
     const loader = new Loader({ dataset, views, batchSize: BATCH, order, seed: 0, workers });
@@ -50,8 +49,9 @@ export function watchFeatures(options: FeatureWatchOptions): Judge {
     const labels: number[] = [];
     try {
       for await (const batch of loader) {
-        labels.push(...batch.labels);
-        for (const [name, rows_BD] of featuresOf(method, batch, size, device))
+        if (batch.asked.length === 0) continue;
+        labels.push(...askedLabels(batch));
+        for (const [name, rows_BD] of scope(() => method.features!(askedImages(batch, size, device))))
           parts.set(name, [...(parts.get(name) ?? []), rows_BD]);
       }
       const judge = (rows: readonly Tensor[]) => scope(() => knn(ops.cat(rows), labels, classes.length, device));
@@ -69,10 +69,6 @@ export function requireClasses({ classes, spec }: Dataset): readonly string[] {
   throw new UsageError(`Expected labelled images for --watch, ${spec} has no classes.`, {
     hint: 'Give a folder with one sub-folder per class, or leave --watch out.',
   });
-}
-
-function featuresOf(method: Method<unknown>, { images, size: count }: ImageBatch, size: number, device: string) {
-  return scope(() => method.features!(normalisePixels(images, [count, size, size], device)));
 }
 
 function knn(rows_ND: Tensor, labels: readonly number[], classes: number, device: string): number {

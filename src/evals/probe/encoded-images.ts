@@ -1,11 +1,9 @@
-// B images of a batch · S side in pixels
 import type { Dataset } from '../../data/dataset.js';
-import { type ImageBatch, Loader } from '../../data/loader.js';
+import { Loader } from '../../data/loader.js';
 import type { View } from '../../data/views.js';
+import { askedImages, askedLabels } from '../../features/asked-images.js';
 import type { ImageEncoder } from '../../models/encoder.js';
-import { normaliseImages } from '../../models/patches.js';
-import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 import type { ProbeFeatures } from './probe-heads.js';
 import { type ProbeSource, readSources } from './probe-sources.js';
 
@@ -38,23 +36,19 @@ export interface EncodedBatch {
  * @throws {DataError} too many images are broken.
  */
 export async function* encodedImages(options: EncodeOptions): AsyncGenerator<EncodedBatch, void, undefined> {
-  const { encoder, sources, dataset, view, seed, batchSize, workers, device } = options;
-  const asked: number[] = [];
-  const order = noted(options.order, asked);
+  const { encoder, sources, dataset, order, view, seed, batchSize, workers, device } = options;
   const loader = new Loader({ dataset, views: [view], batchSize, order, seed, workers });
   try {
     for await (const batch of loader) {
-      const expected = asked.splice(0, batch.size);
-      // The loader puts a readable image in the place of a broken one, perhaps one of those that are held out.
-      const rows = expected.flatMap((index, row) => (batch.indices[row] === index ? [row] : []));
+      // What replaces a broken image may be one of those that are held out.
       const features =
-        rows.length === 0
+        batch.asked.length === 0
           ? new Map<string, Tensor>()
-          : scope(() => readSources(encoder, sources, imagesOf(batch, rows, view.size, device)));
+          : scope(() => readSources(encoder, sources, askedImages(batch, view.size, device)));
       yield {
         size: batch.size,
         features,
-        labels: Int32Array.from(rows, (row) => batch.labels[row]!),
+        labels: askedLabels(batch),
         dispose: () => {
           for (const tensor of features.values()) tensor.dispose();
         },
@@ -63,20 +57,4 @@ export async function* encodedImages(options: EncodeOptions): AsyncGenerator<Enc
   } finally {
     await loader.close();
   }
-}
-
-function* noted(order: Iterator<number>, taken: number[]): IterableIterator<number> {
-  for (let next = order.next(); !next.done; next = order.next()) {
-    taken.push(next.value);
-    yield next.value;
-  }
-}
-
-function imagesOf(batch: ImageBatch, rows: readonly number[], size: number, device: string): Tensor {
-  return scope(() => {
-    const all_BSS3 = Tensor.from(batch.images, [batch.size, size, size, 3]);
-    const kept = Tensor.from(Int32Array.from(rows), [rows.length]);
-    const images_BSS3 = rows.length === batch.size ? all_BSS3 : ops.indexSelect(all_BSS3, 0, kept);
-    return normaliseImages(ops.toDevice(images_BSS3, device, 'uint8'));
-  });
 }

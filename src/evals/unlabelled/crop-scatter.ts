@@ -1,9 +1,11 @@
 // N images · B images of a batch · V crops of an image · D width · S side in pixels
+import { evenlySpread } from '../../data/dataset.js';
 import { Loader } from '../../data/loader.js';
+import { askedBytes } from '../../features/asked-images.js';
 import { takePart } from '../../features/parts.js';
 import { normaliseImages } from '../../models/patches.js';
 import * as ops from '../../tensor/ops.generated.js';
-import { scope, Tensor } from '../../tensor/tensor.js';
+import { scope, type Tensor } from '../../tensor/tensor.js';
 import { type PooledChoice, pooledParts } from '../measure/pooled-rows.js';
 import type { EvaluationContext } from '../task.js';
 import type { CropScatter } from './effective-rank.js';
@@ -26,8 +28,7 @@ export async function cropScatter(
 ): Promise<CropScatter> {
   const { data, size, seed, workers, batchSize, progress } = context;
   const dataset = data.test;
-  const images = Math.min(count, dataset.size);
-  const order = Array.from({ length: images }, (_, i) => Math.floor((i * dataset.size) / images));
+  const order = evenlySpread(dataset, count);
   const loader = new Loader({
     dataset,
     views: Array(views).fill({ kind: 'random-resized-crop', size, scale: CROP, flip: true }),
@@ -40,18 +41,16 @@ export async function cropScatter(
   let done = 0;
   try {
     for await (const batch of loader) {
-      const rows = [...batch.indices.keys()].filter((row) => batch.indices[row] === order[done + row]);
       done += batch.size;
       const [mean_BD, scatter_DD] = scope(() => {
-        const pixels = Tensor.from(batch.images, [batch.size, views, size, size, 3]);
-        const kept = ops.indexSelect(pixels, 0, Tensor.from(Int32Array.from(rows), [rows.length]));
-        return scatterOf(context, choice, kept, batch.names[0]!);
+        const pixels_BVSS3 = askedBytes(batch, batch.images, [views, size, size, 3]);
+        return scatterOf(context, choice, pixels_BVSS3, batch.names[0]!);
       });
       means.push(mean_BD);
       within_DD ??= ops.zerosLike(scatter_DD).retain();
       ops.add_(within_DD, scatter_DD);
       scatter_DD.dispose();
-      progress('crops', done, images);
+      progress('crops', done, order.length);
     }
     return scope(() => {
       const mean_ND = ops.cat(means);
