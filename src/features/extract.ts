@@ -54,6 +54,8 @@ export interface Features {
   readonly patches_NPD?: Tensor;
   /** By block, those asked for. */
   readonly blocks: ReadonlyMap<number, BlockRows>;
+  /** (N) of the images in the data set. */
+  readonly indices: Int32Array;
   /** (N) class ids, -1 where there is none. */
   readonly labels: Int32Array;
   /** (N, S, S) class ids of pixels at evaluation resolution, when asked for. */
@@ -195,6 +197,7 @@ function featuresOf(
     count: indices.length,
     ...rowsOf(kinds),
     blocks: new Map(blocks?.of.map((block) => [block, rowsOf(blocks.kinds, block)])),
+    indices,
     labels: Int32Array.from(items, ({ label }) => label ?? -1),
     ...(labels && { pixels: labels }),
     names: items.map(({ name }) => name),

@@ -30,7 +30,7 @@ export const blues: ColourMap = mapThrough(
 );
 
 /** Colours as `rrggbb`, separated by spaces, from 0 to 1. */
-function hexColours(text: string): Triple[] {
+export function hexColours(text: string): Triple[] {
   return text.split(' ').map((hex) => {
     const [red, green, blue] = [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255);
     return [red!, green!, blue!];

@@ -3,6 +3,7 @@ import type { Raster } from '../data/resample.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
+import { hexColours } from './colour-maps.js';
 import { learnDictionary } from './dictionary-learning.js';
 import { type EmbedPicturesOptions, patchFeatures } from './embed-pictures.js';
 import { drawSheet, type SheetRow } from './picture-sheet.js';
@@ -20,15 +21,10 @@ export interface DictionarySheetOptions extends EmbedPicturesOptions {
 
 /** The colour of each atom, from 0 to 1: of three, of six (with cyan, magenta and yellow), of ten (matplotlib's `tab10`). */
 const tables = [
-  'f00 0f0 00f',
-  'f00 0f0 00f 0ff f0f ff0',
+  'ff0000 00ff00 0000ff',
+  'ff0000 00ff00 0000ff 00ffff ff00ff ffff00',
   '1f77b4 ff7f0e 2ca02c d62728 9467bd 8c564b e377c2 7f7f7f bcbd22 17becf',
-].map((text) => text.split(' ').map(colourOf));
-
-function colourOf(hex: string): readonly number[] {
-  const digits = hex.length / 3;
-  return [0, 1, 2].map((c) => Number.parseInt(hex.slice(c * digits, (c + 1) * digits), 16) / (16 ** digits - 1));
-}
+].map(hexColours);
 
 /**
  * Images above how dictionaries of three, six and ten atoms explain their patches: each atom has a colour, and a patch the

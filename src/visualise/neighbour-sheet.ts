@@ -25,6 +25,12 @@ const AGREES: Colour = [0, 158, 115];
 const DIFFERS: Colour = [213, 94, 0];
 const FRAME = 6;
 
+/** Neighbours whose class and that of their query are known, and those of which it is the same. */
+export function countAgreeing(rows: readonly NeighbourRow[]): { readonly known: number; readonly right: number } {
+  const known = rows.flatMap(({ neighbours }) => neighbours).filter(({ agrees }) => agrees !== undefined);
+  return { known: known.length, right: known.filter(({ agrees }) => agrees).length };
+}
+
 /**
  * A row for each query with its nearest neighbours, those of its class framed in green, others in red.
  *
@@ -33,10 +39,7 @@ const FRAME = 6;
 export async function drawNeighbourSheet(rows: readonly NeighbourRow[], heading: string): Promise<Buffer> {
   const columns = 1 + Math.max(...rows.map(({ neighbours }) => neighbours.length));
   const side = shownSide(1, Math.min(8, columns));
-  const known = rows.flatMap(({ neighbours }) =>
-    neighbours.flatMap(({ agrees }) => (agrees === undefined ? [] : [agrees])),
-  );
-  const right = known.filter(Boolean).length;
+  const { known, right } = countAgreeing(rows);
   const blocks = rows.map(({ picture, caption, neighbours }, row): SheetBlock => {
     const cells = [enlargeSmoothly(picture, side), ...neighbours.map((neighbour) => neighbourCell(neighbour, side))];
     return {
@@ -48,11 +51,11 @@ export async function drawNeighbourSheet(rows: readonly NeighbourRow[], heading:
     heading,
     note: 'The first image of each row is looked up among the others by the cosine of their features, which stands before the name.',
     keys:
-      known.length === 0
+      known === 0
         ? []
         : [
-            { colour: cssColour(AGREES), label: `✓ of the same class: ${right} of ${known.length}` },
-            { colour: cssColour(DIFFERS), label: `✗ of another class: ${known.length - right}` },
+            { colour: cssColour(AGREES), label: `✓ of the same class: ${right} of ${known}` },
+            { colour: cssColour(DIFFERS), label: `✗ of another class: ${known - right}` },
           ],
     blocks,
   });

@@ -13,7 +13,6 @@ import { RunFolder } from '../../runs/run-folder.js';
 import { storageError, writeFileAtomic } from '../../support/atomic-file.js';
 import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
-import { Progress } from '../../support/progress.js';
 import type { CommandResult } from '../output.js';
 import { programName } from '../program-name.js';
 import { evaluationCard } from './eval-card.js';
@@ -21,6 +20,7 @@ import { curvePicture, curveSvg } from './eval-curve.js';
 import { type ModelResult, nameOf } from './eval-texts.js';
 import { openModel } from './open-model.js';
 import { openPrototypes } from './open-prototypes.js';
+import { stagedProgress } from './staged-progress.js';
 
 /** The checked options of `tessera eval`. */
 export type EvalOptions = {
@@ -179,19 +179,4 @@ function logEvaluations({ models }: EvalOptions, results: readonly ModelResult[]
 
 function mutable(intervals: EvaluationResult['intervals']): Record<string, [number, number]> {
   return Object.fromEntries(Object.entries(intervals).map(([name, [low, high]]) => [name, [low, high]]));
-}
-
-/** A bar for each stage, one after another. */
-function stagedProgress(prefix: string) {
-  let shown: { stage: string; progress: Progress } | undefined;
-  return {
-    update(stage: string, done: number, total: number, unit: string, note?: string) {
-      if (shown?.stage !== stage) {
-        shown?.progress.finish();
-        shown = { stage, progress: new Progress(`${prefix}${stage}`, total, { unit }) };
-      }
-      shown.progress.update(done, note);
-    },
-    [Symbol.dispose]: () => shown?.progress.finish(),
-  };
 }

@@ -1,15 +1,15 @@
 import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/spec.js';
-import { voteClasses } from '../../evals/knn/knn-classification.js';
-import { nearestNeighbours } from '../../evals/knn/nearest-neighbours.js';
-import { matchClasses } from '../../evals/measure/match-classes.js';
-import { extractFeatures, type Features } from '../../features/extract.js';
-import { DataError } from '../../support/errors.js';
-import { Progress } from '../../support/progress.js';
+import { checkTask } from '../../evals/evaluate.js';
+import { withContext } from '../../evals/evaluation-context.js';
+import { classifyByNeighbours } from '../../evals/knn/judge-knn.js';
+import type { KnnOptions } from '../../evals/knn/knn-options.js';
+import type { DataRole, EvaluationContext } from '../../evals/task.js';
 import { type Confusion, drawConfusionSheet } from '../../visualise/confusion-sheet.js';
 import type { ModelPictureOptions } from '../commands/visualise/encoder-options.js';
 import type { CommandResult } from '../output.js';
 import { type OpenModel, openModel } from './open-model.js';
+import { stagedProgress } from './staged-progress.js';
 import { writePicture } from './write-picture.js';
 
 /** The checked options of `tessera visualise confusion`. */
@@ -20,17 +20,15 @@ export type VisualiseConfusionOptions = ModelPictureOptions & {
   readonly pooling: 'patches' | 'global';
 };
 
-/** As in `tessera eval knn`. */
-const [NEIGHBOURS, TEMPERATURE] = [10, 0.07];
-
 /** `tessera visualise confusion`: JSON with `out`, `classes`, `counts` (true class by predicted class), `k`, `size`. */
 export async function visualiseConfusion(options: VisualiseConfusionOptions): Promise<CommandResult> {
-  const { k = NEIGHBOURS } = options;
-  const [train, test] = [await openClasses(options.train), await openClasses(options.test)];
+  const { k = 10, pooling, device } = options;
+  const data = { train: await openDataset(options.train), test: await openDataset(options.test) };
+  const { own } = checkTask('knn', { k: [k], pooling }, data);
   const model = await openModel(options.model, options);
   try {
     const size = options.size ?? model.size;
-    const confusion = await confusionOf(model, train, test, { ...options, k, size });
+    const confusion = await confusionOf(model, data, own as KnnOptions, size, device);
     const images = confusion.counts.flat().reduce((sum, count) => sum + count, 0);
     const name = model.run?.name ?? options.model;
     return writePicture(
@@ -54,44 +52,20 @@ export async function visualiseConfusion(options: VisualiseConfusionOptions): Pr
   }
 }
 
-async function openClasses(spec: string): Promise<Dataset> {
-  const dataset = await openDataset(spec);
-  if (dataset.classes !== undefined) return dataset;
-  throw new DataError(`Expected images with classes, ${spec} has none.`, {
-    hint: 'Give a folder with one sub-folder per class, or another labelled data set.',
-  });
-}
-
+/** As `tessera eval knn` classifies. */
 async function confusionOf(
   { encoder }: OpenModel,
-  train: Dataset,
-  test: Dataset,
-  options: VisualiseConfusionOptions & { k: number; size: number },
+  data: Readonly<Record<DataRole, Dataset>>,
+  own: KnnOptions,
+  size: number,
+  device: string | undefined,
 ): Promise<Confusion> {
-  const { k, size, device = 'cpu', pooling } = options;
-  const kind = pooling === 'global' ? 'global' : 'patchMean';
-  const extract = async (stage: string, dataset: Dataset) => {
-    using progress = new Progress(stage, dataset.size, { unit: 'images' });
-    const view = 'resize-centre-crop';
-    const onProgress = (done: number) => progress.update(done);
-    const features = await extractFeatures({ encoder, dataset, size, device, view, kinds: [kind], onProgress });
-    progress.finish();
-    return features;
-  };
-  const known = await extract('train', train);
-  let asked: Features | undefined;
-  try {
-    asked = await extract('test', test);
-    const [train_ND, test_ND] = [known[`${kind}_ND`]!, asked[`${kind}_ND`]!];
-    const neighbours = nearestNeighbours(test_ND, train_ND, { k, distance: 'cosine', device });
-    const classes = train.classes!;
-    const predicted = voteClasses(neighbours, known.labels, classes.length, TEMPERATURE);
-    const actual = matchClasses(asked.labels, test.classes!, classes);
-    const counts = classes.map(() => classes.map(() => 0));
-    for (const [i, label] of actual.entries()) counts[label]![predicted[i]!]!++;
-    return { classes, counts };
-  } finally {
-    known.dispose();
-    asked?.dispose();
-  }
+  using progress = stagedProgress();
+  const settings = { size, device, onProgress: progress.update };
+  const use = (context: EvaluationContext) => classifyByNeighbours(context, own);
+  const { predicted, labels } = await withContext(settings, encoder, data, '', use);
+  const classes = data.train.classes!;
+  const counts = classes.map(() => classes.map(() => 0));
+  for (const [i, label] of labels.entries()) counts[label]![predicted[0]![i]!]!++;
+  return { classes, counts };
 }

@@ -12,7 +12,7 @@ import { UsageError } from '../../support/errors.js';
 import { Progress } from '../../support/progress.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
-import { drawNeighbourSheet, type NeighbourRow } from '../../visualise/neighbour-sheet.js';
+import { countAgreeing, drawNeighbourSheet, type NeighbourRow } from '../../visualise/neighbour-sheet.js';
 import { imagesAt, type SampleImage } from '../../visualise/sample-images.js';
 import type { EncoderPictureOptions } from '../commands/visualise/encoder-options.js';
 import type { CommandResult } from '../output.js';
@@ -40,10 +40,8 @@ export function visualiseNeighbours(options: VisualiseNeighboursOptions): Promis
     if (k > others) throw new UsageError(`--k: expected at most ${others}, the images to look among, received ${k}`);
     const found = await lookUp(scene, gallery, options, k);
     const rows = await neighbourRows(scene, gallery, found);
-    const known = rows.flatMap(({ neighbours }) =>
-      neighbours.flatMap(({ agrees }) => (agrees === undefined ? [] : [agrees])),
-    );
-    const agreeing = known.length === 0 ? undefined : (100 * known.filter(Boolean).length) / known.length;
+    const { known, right } = countAgreeing(rows);
+    const agreeing = known === 0 ? undefined : (100 * right) / known;
     return {
       name: 'neighbours',
       content: await drawNeighbourSheet(
@@ -79,7 +77,6 @@ async function lookUp(
   });
   progress.finish();
   try {
-    const places = placesOf(gallery);
     // The image itself is its nearest neighbour, or shares the first place with its doubles.
     const itself = gallery === dataset;
     const neighbours = scope(() => {
@@ -92,7 +89,7 @@ async function lookUp(
     });
     return images.map(({ index }, row) => {
       const all = Array.from({ length: neighbours.k }, (_, i) => ({
-        place: places.get(features.names[neighbours.indices[row * neighbours.k + i]!]!)!,
+        place: features.indices[neighbours.indices[row * neighbours.k + i]!]!,
         cosine: 1 - neighbours.distances[row * neighbours.k + i]!,
       }));
       return all.filter(({ place }) => !itself || place !== index).slice(0, k);
@@ -116,11 +113,6 @@ function queryFeatures(
     });
     return ops.cat(rows);
   });
-}
-
-/** Names are unique within a data set. */
-function placesOf(dataset: Dataset): Map<string, number> {
-  return new Map(Array.from({ length: dataset.size }, (_, place) => [dataset.item(place).name, place]));
 }
 
 async function neighbourRows(

@@ -20,7 +20,28 @@ import { nearestNeighbours } from './nearest-neighbours.js';
  * @throws {UsageError} there are fewer training images than neighbours; the encoder lacks what stands for an image.
  */
 export async function judgeKnn(context: EvaluationContext, options: KnnOptions): Promise<Judgement> {
-  const { data, device, seed, resamples } = context;
+  const { seed, resamples } = context;
+  const { predicted, labels, settled, ks, counts } = await classifyByNeighbours(context, options);
+  const found = predicted.map((classes) => {
+    const metrics = (weights?: Uint32Array) => classificationMetrics(classes, labels, counts.classes, weights);
+    return { metrics: metrics(), intervals: bootstrapIntervals(labels.length, metrics, { seed, resamples }) };
+  });
+  return {
+    ...found[0]!,
+    protocol: { ...settled, k: ks[0]! },
+    counts,
+    ...(ks.length > 1 && { curve: curveOf('k', ks, found) }),
+  };
+}
+
+/**
+ * Class ids of test images as predicted, for each number of neighbours `ks`, and as they are, both as those of the training
+ * images; with what the protocol settled.
+ *
+ * @throws as {@link judgeKnn}.
+ */
+export async function classifyByNeighbours(context: EvaluationContext, options: KnnOptions) {
+  const { data, device } = context;
   const choice = settle(context, options);
   const request = pooledRequest(context.encoder, choice);
   const train = await context.features('train', request);
@@ -36,17 +57,11 @@ export async function judgeKnn(context: EvaluationContext, options: KnnOptions):
   });
   const temperature = options.temperature === 'infinite' ? Number.POSITIVE_INFINITY : options.temperature;
   const labels = matchClasses(test.labels, testClasses, trainClasses);
-  const found = ks.map((votes) => {
-    const predicted = voteClasses(neighbours, train.labels, trainClasses.length, temperature, votes);
-    const metrics = (weights?: Uint32Array) => classificationMetrics(predicted, labels, trainClasses.length, weights);
-    return { metrics: metrics(), intervals: bootstrapIntervals(test.count, metrics, { seed, resamples }) };
-  });
   const { ks: _, ...settled } = choice;
   return {
-    ...found[0]!,
-    protocol: { ...settled, k: ks[0]! },
+    predicted: ks.map((votes) => voteClasses(neighbours, train.labels, trainClasses.length, temperature, votes)),
+    ...{ labels, settled, ks },
     counts: { ...imageCounts(train, test), classes: trainClasses.length },
-    ...(ks.length > 1 && { curve: curveOf('k', ks, found) }),
   };
 }
 
