@@ -67,7 +67,7 @@ export class ClassifierJudge {
       intervals: bootstrapIntervals(truth.length, judged, { seed }),
       counts: { testImages: truth.length, brokenImages: test.size - truth.length },
     };
-    this.#log.append({ type: 'evaluation', step, task: 'finetune', encoder: 'student', metrics: { ...metrics } });
+    this.#log.append({ type: 'evaluation', step, task: 'finetune', encoder: 'student', metrics });
   };
 
   async #predict(): Promise<{ predicted: Int32Array; labels: Int32Array }> {

@@ -1,7 +1,8 @@
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/spec.js';
 import { checkTask, type EvaluationResult, evaluate, taskNamed } from '../evals/evaluate.js';
-import type { DataRole, MetricInfo, Task } from '../evals/task.js';
+import { valueText } from '../evals/measure/metric-text.js';
+import type { DataRole, Task } from '../evals/task.js';
 import type { TaskName } from '../evals/tasks.js';
 import type { EventOf } from '../runs/run-events.js';
 import { ConfigError } from '../support/errors.js';
@@ -107,7 +108,8 @@ export function scheduledEvaluation(
       ...{ size, seed, device, workers },
       onProgress: (stage, done, total, unit) => onProgress(`${stage} ${done} of ${total} ${unit}`),
     });
-    const event = eventOf(result, name, sets.test.spec, weights);
+    const { metrics, intervals } = result;
+    const event = { task: task.name, name, on: sets.test.spec, encoder: weights, metrics, intervals };
     const found: EvaluationFound = {
       event: {
         ...event,
@@ -119,16 +121,6 @@ export function scheduledEvaluation(
     return found;
   };
   return { name, isDue, judge };
-}
-
-function eventOf(
-  { task, metrics, intervals }: EvaluationResult,
-  name: string,
-  on: string,
-  encoder: 'student' | 'teacher',
-): EvaluationFound['event'] {
-  const ends = Object.entries(intervals).map(([key, [low, high]]): [string, [number, number]] => [key, [low, high]]);
-  return { task, name, on, encoder, metrics: { ...metrics }, intervals: Object.fromEntries(ends) };
 }
 
 /** By the first metric: whether it has fallen below where it was at the start, as far as intervals tell. */
@@ -148,8 +140,4 @@ function healthOf(
   const healthy = sign * best >= sign * worst;
   const text = `${now}, ${valueText(info, before)} at the start`;
   return { healthy, text: healthy ? text : `${text}: training makes it worse` };
-}
-
-function valueText({ unit }: MetricInfo, value: number): string {
-  return unit === '%' ? `${value.toFixed(1)} %` : value.toFixed(2);
 }

@@ -1,3 +1,4 @@
+import { rangeText } from '../evals/measure/metric-text.js';
 import { coordinate } from '../visualise/svg-text.js';
 import { type Html, html, trusted } from './html.js';
 import type { Measured, ReportEvaluation } from './report-parts.js';
@@ -39,7 +40,7 @@ function detailOf({ metric, on, chance }: ReportEvaluation): string {
 function numberCell(measured: Measured | undefined): Html {
   if (measured === undefined) return html`<span class="absent">not measured</span>`;
   const { value, interval } = measured;
-  const range = interval && html`<small>${interval[0].toFixed(1)} to ${interval[1].toFixed(1)}</small>`;
+  const range = interval && html`<small>${rangeText({ unit: '%' }, interval)}</small>`;
   return html`<b>${value.toFixed(1)}</b>${range}`;
 }
 

@@ -1,3 +1,4 @@
+import { rangeText, valueText } from '../evals/measure/metric-text.js';
 import type { MetricInfo } from '../evals/task.js';
 import { findTask } from '../evals/tasks.js';
 import type { EventOf, RunEvent } from '../runs/run-events.js';
@@ -41,12 +42,11 @@ function resultTable(result: Result): Html {
 }
 
 function numberCell(
-  { unit }: MetricInfo,
+  info: MetricInfo,
   value: number | undefined,
   interval: readonly [number, number] | undefined,
 ): Html {
   if (value === undefined) return html`<td></td>`;
-  const text = (number: number) => number.toFixed(unit === '%' ? 1 : 2);
-  const range = interval && html` <small>${text(interval[0])} to ${text(interval[1])}</small>`;
-  return html`<td>${text(value)}${unit === '%' ? ' %' : ''}${range}</td>`;
+  const range = interval && html` <small>${rangeText(info, interval)}</small>`;
+  return html`<td>${valueText(info, value)}${range}</td>`;
 }

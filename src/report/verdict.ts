@@ -1,3 +1,4 @@
+import { metricText } from '../evals/measure/metric-text.js';
 import type { Measured, ReportEvaluation, Verdict } from './report-parts.js';
 
 type Comparison = 'better' | 'worse' | 'unclear';
@@ -36,10 +37,8 @@ export function verdictOf(evaluations: readonly ReportEvaluation[]): Verdict {
   return { tone: 'good', headline: `The encoder has learned: clearly better than untrained${extra}.`, sentences };
 }
 
-/** `58.3 %`, or `58.3 % (56.0 to 60.5)`. */
 function measuredText({ value, interval }: Measured): string {
-  const range = interval === undefined ? '' : ` (${interval[0].toFixed(1)} to ${interval[1].toFixed(1)})`;
-  return `${value.toFixed(1)} %${range}`;
+  return metricText({ unit: '%' }, value, interval);
 }
 
 /** Without intervals a difference is nothing to rely on. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** A number as JSON can hold it: what is not finite is spelt out. */
 const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform((text) => Number(text))]);
 const numbers = z.record(z.string(), number);
-const intervals = z.record(z.string(), z.tuple([z.number(), z.number()]));
+const intervals = z.record(z.string(), z.tuple([z.number(), z.number()]).readonly());
 /** Facts about machine, engine and data, such as `engine: "2.11.0"`, `threads: 2`. */
 const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 

@@ -1,9 +1,10 @@
+import { metricText } from '../../evals/measure/metric-text.js';
 import type { Task } from '../../evals/task.js';
 import { findTask } from '../../evals/tasks.js';
 import { tableText } from '../../support/table-text.js';
 import { cardText } from '../output.js';
 import { curveTable } from './eval-curve.js';
-import { type ModelResult, metricText, nameOf } from './eval-texts.js';
+import { type ModelResult, nameOf } from './model-result.js';
 
 type Fact = readonly [name: string, value: string | undefined];
 

@@ -1,9 +1,10 @@
+import { metricText } from '../../evals/measure/metric-text.js';
 import type { Curve, MetricInfo, Task } from '../../evals/task.js';
 import type { RunPicture } from '../../report/run-pictures.js';
 import { tableText } from '../../support/table-text.js';
 import type { CurvePanel, CurveSeries } from '../../visualise/curve-panels.js';
 import { panelSheet } from '../../visualise/curve-sheet.js';
-import { type ModelResult, metricText, nameOf } from './eval-texts.js';
+import { type ModelResult, nameOf } from './model-result.js';
 
 /** A curve of a model, or of the untrained one beside it. */
 interface NamedCurve {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/spec.js';
-import { type EvaluationResult, evaluate } from '../../evals/evaluate.js';
+import { evaluate } from '../../evals/evaluate.js';
 import { findTask, type TaskName } from '../../evals/tasks.js';
 import { FeatureCache } from '../../features/feature-cache.js';
 import type { ImageEncoder } from '../../models/encoder.js';
@@ -17,7 +17,7 @@ import type { CommandResult } from '../output.js';
 import { programName } from '../program-name.js';
 import { evaluationCard } from './eval-card.js';
 import { curvePicture, curveSvg } from './eval-curve.js';
-import { type ModelResult, nameOf } from './eval-texts.js';
+import { type ModelResult, nameOf } from './model-result.js';
 import { openModel } from './open-model.js';
 import { openPrototypes } from './open-prototypes.js';
 import { stagedProgress } from './staged-progress.js';
@@ -159,14 +159,14 @@ function logEvaluations({ models }: EvalOptions, results: readonly ModelResult[]
         task,
         encoder: weights,
         on: String(protocol.test),
-        metrics: { ...metrics },
-        intervals: mutable(intervals),
-        ...(floor && { floor: { ...floor }, floorIntervals: mutable(floorIntervals ?? {}) }),
+        metrics,
+        intervals,
+        ...(floor && { floor, floorIntervals }),
         ...(others.length > 0 && {
           beside: others.map((other) => ({
             model: nameOf(other),
-            metrics: { ...other.metrics },
-            intervals: mutable(other.intervals),
+            metrics: other.metrics,
+            intervals: other.intervals,
           })),
         }),
       });
@@ -175,8 +175,4 @@ function logEvaluations({ models }: EvalOptions, results: readonly ModelResult[]
     }
     refreshReport(run, programName());
   }
-}
-
-function mutable(intervals: EvaluationResult['intervals']): Record<string, [number, number]> {
-  return Object.fromEntries(Object.entries(intervals).map(([name, [low, high]]) => [name, [low, high]]));
 }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import { metricText, valueText } from '../../evals/measure/metric-text.js';
 import type { JudgedClassifier } from '../../recipes/classifier-judge.js';
 import type { PreparedRun } from '../../recipes/pretrain.js';
 import { refreshReport } from '../../report/refresh-report.js';
@@ -82,15 +83,13 @@ function bestLook(path: string): { step: number; top1: number } | undefined {
 }
 
 function judgedFacts({ step, metrics, intervals, counts }: JudgedClassifier, best?: { step: number; top1: number }) {
-  const text = (name: 'top1' | 'meanPerClass') => {
-    const [low, high] = intervals[name]!;
-    return `${metrics[name].toFixed(1)} % (${low.toFixed(1)} to ${high.toFixed(1)})`;
-  };
+  const percent = { unit: '%' } as const;
+  const text = (name: 'top1' | 'meanPerClass') => metricText(percent, metrics[name], intervals[name]);
   const unreadable = counts.brokenImages > 0 ? `, ${counts.brokenImages} unreadable` : '';
   return [
     ['top-1', `${text('top1')} of ${counts.testImages} test images${unreadable}, at step ${step}`],
     ['mean per class', text('meanPerClass')],
-    ['best top-1', best && `${best.top1.toFixed(1)} % at step ${best.step}, chosen on the test images`],
+    ['best top-1', best && `${valueText(percent, best.top1)} at step ${best.step}, chosen on the test images`],
   ] as const;
 }
 
