@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { findTask } from '../evals/tasks.js';
 import { liveEvents, readEvents } from '../runs/event-log.js';
-import type { EventOf } from '../runs/run-events.js';
+import type { EventOf, RunEvent } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { DataError } from '../support/errors.js';
 import { type ReportEvaluation, type ReportParts, reportPartsSchema } from './report-parts.js';
 import { lastResults, resultKey } from './result-table.js';
 import { verdictOf } from './verdict.js';
-import { writeReport } from './write-report.js';
+import { writePage } from './write-report.js';
 
 /**
  * Writes the report of a run anew, with all pictures that it has by now. What the command that trained it had to say is kept
@@ -18,11 +18,14 @@ import { writeReport } from './write-report.js';
  * @returns the path of the report @throws DataError where `report.json` or the event log are damaged; `STORAGE`
  */
 export function refreshReport(run: RunFolder, program: string): string {
-  const results = lastResults(liveEvents(readEvents(run.events)));
+  const events = liveEvents(readEvents(run.events));
   const kept = readParts(run);
   const told = new Set(kept?.evaluations.flatMap(({ of }) => of ?? []));
-  const more = evaluationsOf(results.filter((result) => !told.has(resultKey(result))));
-  return writeReport(run, kept ?? plainParts(run, program, more), { keep: kept !== undefined, more: kept ? more : [] });
+  const more = evaluationsOf(lastResults(events).filter((result) => !told.has(resultKey(result))));
+  const parts = kept
+    ? { ...kept, evaluations: [...kept.evaluations, ...more] }
+    : plainParts(run, program, events, more);
+  return writePage(run, parts, events);
 }
 
 function readParts(run: RunFolder): ReportParts | undefined {
@@ -43,8 +46,12 @@ function readParts(run: RunFolder): ReportParts | undefined {
   });
 }
 
-function plainParts(run: RunFolder, program: string, evaluations: readonly ReportEvaluation[]): ReportParts {
-  const events = liveEvents(readEvents(run.events));
+function plainParts(
+  run: RunFolder,
+  program: string,
+  events: readonly RunEvent[],
+  evaluations: readonly ReportEvaluation[],
+): ReportParts {
   const begin = events.findLast((event) => event.type === 'start' || event.type === 'resume');
   const method = begin?.method ?? 'unknown method';
   const data = begin?.facts.data;

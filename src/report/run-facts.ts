@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type ConfigLeaf, readConfigLeaves } from '../config/config-yaml.js';
-import { evaluationMetrics, liveEvents, metricsOf, readEvents } from '../runs/event-log.js';
+import { evaluationMetrics, metricsOf } from '../runs/event-log.js';
 import type { EventOf, RunEvent } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { durationText } from '../support/duration-text.js';
@@ -40,14 +40,9 @@ const configNames: Readonly<Record<string, string>> = {
   'optim.lr': 'Peak learning rate',
 };
 
-/**
- * Reads what a report tells about a run.
- *
- * @throws DataError where the event log is damaged.
- */
-export function readRunFacts(run: RunFolder): RunFacts {
+/** What a report tells about a run. @param events those that count, see `liveEvents` */
+export function readRunFacts(run: RunFolder, events: readonly RunEvent[]): RunFacts {
   const leaves = readConfigLeaves(readFileSync(run.config, 'utf8'));
-  const events = liveEvents(readEvents(run.events));
   const begin = events.findLast((event) => event.type === 'start' || event.type === 'resume');
   const seed = leaves.find(({ key }) => key === 'seed');
   const checkpoint = run.latestCheckpoint();

@@ -1,32 +1,36 @@
+import { liveEvents, readEvents } from '../runs/event-log.js';
+import type { RunEvent } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { writeFileAtomic } from '../support/atomic-file.js';
 import { curveFigures } from '../visualise/curve-sheet.js';
 import { evaluationTable } from './evaluation-table.js';
 import { type Html, html, trusted } from './html.js';
-import type { NextCommand, ReportEvaluation, ReportParts } from './report-parts.js';
+import type { NextCommand, ReportParts } from './report-parts.js';
 import { reportStyle } from './report-style.js';
 import { resultTables } from './result-table.js';
 import { type Fact, type RunFacts, readRunFacts } from './run-facts.js';
 import { type RunPicture, readRunPictures } from './run-pictures.js';
 
 /**
- * Writes the report of a run: one HTML file that needs nothing else, no network and no scripts. Configuration, curves,
- * health, results, machine and pictures come from the run folder; `parts` is kept there for the next time.
+ * Writes the report of a run, and keeps `parts` in its folder for the next time.
  *
- * @param options.keep whether `parts` is kept (yes) @param options.more evaluations that are not
- * @returns the path of the file, `report.html` in the run folder
- * @throws DataError where the event log is damaged; TesseraError `STORAGE` when the file cannot be written.
+ * @returns as {@link writePage} @throws DataError where the event log is damaged; TesseraError `STORAGE`
  */
-export function writeReport(
-  run: RunFolder,
-  parts: ReportParts,
-  options: { readonly keep?: boolean; readonly more?: readonly ReportEvaluation[] } = {},
-): string {
-  const { keep = true, more = [] } = options;
-  const shown = { ...parts, evaluations: [...parts.evaluations, ...more] };
-  const page = reportPage(readRunFacts(run), run.name, shown, readRunPictures(run));
-  if (keep) writeFileAtomic(run.reportParts, `${JSON.stringify(parts, undefined, 2)}\n`);
-  writeFileAtomic(run.report, page);
+export function writeReport(run: RunFolder, parts: ReportParts): string {
+  const path = writePage(run, parts, liveEvents(readEvents(run.events)));
+  writeFileAtomic(run.reportParts, `${JSON.stringify(parts, undefined, 2)}\n`);
+  return path;
+}
+
+/**
+ * Writes one HTML file that needs nothing else, no network and no scripts. Configuration, curves, health, results, machine
+ * and pictures come from the run folder.
+ *
+ * @param events of the run, those that count, see `liveEvents`
+ * @returns the path of the file, `report.html` in the run folder @throws TesseraError `STORAGE`
+ */
+export function writePage(run: RunFolder, parts: ReportParts, events: readonly RunEvent[]): string {
+  writeFileAtomic(run.report, reportPage(readRunFacts(run, events), run.name, parts, readRunPictures(run)));
   return run.report;
 }
 
