@@ -55,10 +55,10 @@ export class EvaluationSchedule {
     beat: (text: string) => boolean,
   ): Promise<number> {
     const open = this.#o.evaluations.filter(({ name, isDue }) => !done.has(name) && isDue(step));
-    const due = new Map(open.toReversed().map((evaluation) => [evaluation.name, evaluation]));
-    if (due.size === 0) return 0;
+    const due = open.filter(({ name }, place) => open.findIndex((other) => other.name === name) === place);
+    if (due.length === 0) return 0;
     const started = performance.now();
-    for (const evaluation of [...due.values()].reverse()) {
+    for (const evaluation of due) {
       const onProgress = (text: string) => {
         if (!beat(`${evaluation.name}: ${text}`)) throw new Stopped();
       };
