@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { storageError } from '../support/atomic-file.js';
 import { readFully } from '../support/read-file.js';
 import { type DType, safetensorsName } from '../tensor/dtype.js';
-import { mapTensor, readSafetensorsIndex } from '../tensor/safetensors.js';
+import { readSafetensors, readSafetensorsIndex } from '../tensor/safetensors.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import type { PartBuffer } from './part-buffers.js';
 
@@ -69,7 +69,7 @@ export class EntryWriter implements PartBuffer {
       this.#file = undefined;
       renameSync(this.#partial, this.#path);
     });
-    return mapTensor(this.#path, 'rows');
+    return scope(() => readSafetensors(this.#path).get('rows')!);
   }
 
   dispose(): void {
@@ -116,10 +116,10 @@ export function openEntry(path: string, key: string): CacheEntry | undefined {
     const indices = entries.get('indices')!;
     if (metadata.key !== key || rows.shape[0] !== indices.shape[0] || rows.offset !== DATA_START) return undefined;
     if (String(dataChecksum(path)) !== metadata.crc32) return undefined;
-    return scope(() => ({
-      tensor: mapTensor(path, 'rows'),
-      indices: mapTensor(path, 'indices').data() as Int32Array,
-    }));
+    return scope(() => {
+      const tensors = readSafetensors(path);
+      return { tensor: tensors.get('rows')!, indices: tensors.get('indices')!.data() as Int32Array };
+    });
   } catch {
     // Missing, half-written, of another version or damaged: all mean that it has to be made.
     return undefined;

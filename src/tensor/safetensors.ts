@@ -28,27 +28,7 @@ export interface SafetensorsIndex {
  * @throws {CheckpointError} the file is unreadable, truncated or inconsistent.
  */
 export function readSafetensors(path: string): Map<string, Tensor> {
-  return mapEntries(path, readSafetensorsIndex(path).entries);
-}
-
-/** Names, shapes and metadata without the data. @throws {CheckpointError} as {@link readSafetensors}. */
-export function readSafetensorsIndex(path: string): SafetensorsIndex {
-  const file = open(path);
-  try {
-    return readIndex(file, path);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** One tensor of a safetensors file. @throws {CheckpointError} as {@link readSafetensors}, or there is no such tensor. */
-export function mapTensor(path: string, name: string): Tensor {
-  const entry = readSafetensorsIndex(path).entries.get(name);
-  if (!entry) throw new CheckpointError(`Expected a tensor ${name} in ${path}.`);
-  return mapEntries(path, new Map([[name, entry]])).get(name)!;
-}
-
-function mapEntries(path: string, entries: ReadonlyMap<string, SafetensorsEntry>): Map<string, Tensor> {
+  const { entries } = readSafetensorsIndex(path);
   const size = [...entries.values()].reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
   if (size === 0) return new Map();
   return scope(() => {
@@ -62,6 +42,16 @@ function mapEntries(path: string, entries: ReadonlyMap<string, SafetensorsEntry>
       }),
     );
   });
+}
+
+/** Names, shapes and metadata without the data. @throws {CheckpointError} as {@link readSafetensors}. */
+export function readSafetensorsIndex(path: string): SafetensorsIndex {
+  const file = open(path);
+  try {
+    return readIndex(file, path);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Writes tensors and flushes them to the disk. Not atomic by itself: checkpoints write into a temporary folder. */
