@@ -27,23 +27,15 @@ type Motion = 'rotate' | 'shear-x' | 'shear-y' | 'translate-x' | 'translate-y';
 /** Applies `operation` to a picture of `width` pixels a row, (height, width, 3), in place. */
 export function applyPixelOperation(pixels: Uint8Array, width: number, operation: PixelOperation): void {
   const { kind } = operation;
-  if (kind === 'brightness') mapValues(pixels, blendTable(0, operation.factor));
-  else if (kind === 'contrast') mapValues(pixels, blendTable(Math.trunc(meanLuma(pixels) + 0.5), operation.factor));
+  if (kind === 'brightness') mapValues(pixels, awayFrom(0, operation.factor));
+  else if (kind === 'contrast') mapValues(pixels, awayFrom(Math.trunc(meanLuma(pixels) + 0.5), operation.factor));
   else if (kind === 'saturation') saturate(pixels, operation.factor);
   else if (kind === 'hue') shiftHue(pixels, operation.shift);
   else if (kind === 'blur') blur(pixels, width, operation.sigma);
   else if (kind === 'greyscale') greyscale(pixels);
-  else if (kind === 'solarize') mapValues(pixels, solarizeTable(operation.threshold));
-  else if (kind === 'solarize-add')
-    mapValues(
-      pixels,
-      tableOf((value) => (value < 128 ? value + operation.add : value)),
-    );
-  else if (kind === 'posterize')
-    mapValues(
-      pixels,
-      tableOf((value) => value & (-1 << (8 - operation.bits))),
-    );
+  else if (kind === 'solarize') mapValues(pixels, (value) => (value < operation.threshold ? value : 255 - value));
+  else if (kind === 'solarize-add') mapValues(pixels, (value) => (value < 128 ? value + operation.add : value));
+  else if (kind === 'posterize') mapValues(pixels, (value) => value & (-1 << (8 - operation.bits)));
   else if (kind === 'autocontrast') mapChannels(pixels, autocontrastTables(pixels));
   else if (kind === 'equalize') mapChannels(pixels, equalizeTables(pixels));
   else if ('by' in operation) move(pixels, width, operation.kind, operation.by);
@@ -58,11 +50,6 @@ function move(pixels: Uint8Array, width: number, kind: Motion, by: number): void
   else if (kind === 'shear-y') transformAffine(pixels, width, [1, 0, 0, by, 1, 0]);
   else if (kind === 'translate-x') transformAffine(pixels, width, [1, 0, by * width, 0, 1, 0]);
   else transformAffine(pixels, width, [1, 0, 0, 0, 1, by * height]);
-}
-
-/** A value's table; results above 255 become 255. */
-function tableOf(become: (value: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, value) => Math.min(255, become(value)));
 }
 
 function mapChannels(pixels: Uint8Array, tables: Uint8Array): void {
@@ -83,24 +70,22 @@ function sharpen(pixels: Uint8Array, width: number, factor: number): void {
   }
 }
 
-function mapValues(pixels: Uint8Array, table: Uint8Array): void {
+/** Results above 255 become 255. */
+function mapValues(pixels: Uint8Array, become: (value: number) => number): void {
+  const table = Uint8Array.from({ length: 256 }, (_, value) => Math.min(255, become(value)));
   for (let i = 0; i < pixels.length; i++) pixels[i] = table[pixels[i]!]!;
 }
 
-/** What every value becomes when it is moved away from `base` by `factor`; single precision, rounded towards zero. */
-function blendTable(base: number, factor: number): Uint8Array {
+/** What a value becomes when it is moved away from `base` by `factor`. */
+function awayFrom(base: number, factor: number): (value: number) => number {
   const single = Math.fround(factor);
-  return Uint8Array.from({ length: 256 }, (_, value) => blend(base, value, single));
+  return (value) => blend(base, value, single);
 }
 
-/** @param factor in single precision */
+/** Single precision, also `factor`, rounded towards zero. */
 function blend(base: number, value: number, factor: number): number {
   const moved = Math.fround(base + Math.fround(factor * (value - base)));
   return moved <= 0 ? 0 : moved >= 255 ? 255 : Math.trunc(moved);
-}
-
-function solarizeTable(threshold: number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, value) => (value < threshold ? value : 255 - value));
 }
 
 function meanLuma(pixels: Uint8Array): number {
