@@ -2,8 +2,8 @@ import { inflateSync } from 'node:zlib';
 import { DataError } from '../support/errors.js';
 import type { Raster } from './resample.js';
 
-/** Pixels from which a map counts as a decompression bomb. */
-const PIXEL_LIMIT = 0x3fff * 0x3fff;
+/** Pixels from which an image counts as a decompression bomb: 2^28 - 2^15 + 1, about 268 million. */
+export const PIXEL_LIMIT = 0x3fff * 0x3fff;
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 interface PngHeader {

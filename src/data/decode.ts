@@ -2,14 +2,12 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import sharp from 'sharp';
 import { DataError } from '../support/errors.js';
 import type { ImageSource, LabelSource } from './dataset.js';
-import { readLabelPng } from './decode-label-png.js';
+import { PIXEL_LIMIT, readLabelPng } from './decode-label-png.js';
 import { readParquetCell } from './decode-parquet.js';
 import type { Raster } from './resample.js';
 import { cachedScene } from './scenes/scene-cache.js';
 
-/** Pixels from which an image counts as a decompression bomb: 2^28 - 2^15 + 1, about 268 million. */
-const PIXEL_LIMIT = 0x3fff * 0x3fff;
-/** The same for formats that are not decoded row by row: 16,000 x 16,000 pixels of AVIF fit into 3 kB and take 4 GB. */
+/** What {@link PIXEL_LIMIT} is for formats that are not decoded row by row: 16,000 x 16,000 pixels of AVIF fit into 3 kB and take 4 GB. */
 const WHOLE_LIMIT = 0x1fff * 0x1fff;
 /** WebP, GIF, and the containers of AVIF. */
 const WHOLE = /^(RIFF....WEBP|GIF8|....ftyp)/s;

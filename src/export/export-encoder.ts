@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { enlargedSide } from '../features/extraction-pass.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import { EncoderPredictor } from '../models/encoder-predictor.js';
 import { IMAGE_MEAN, IMAGE_STD } from '../models/patches.js';
@@ -97,7 +98,7 @@ function preprocessorConfig(size: number) {
     image_processor_type: 'BitImageProcessor',
     do_convert_rgb: true,
     do_resize: true,
-    size: { shortest_edge: Math.round((size * 256) / 224) },
+    size: { shortest_edge: enlargedSide(size) },
     resample: BICUBIC,
     do_center_crop: true,
     crop_size: { height: size, width: size },

@@ -165,7 +165,12 @@ export class ExtractionPass {
   }
 }
 
-/** 256/224 is what both published classification protocols enlarge before they crop (torchvision's convention). */
+/** The view of a kind at a size. */
 export function evaluationView(kind: EvaluationView, size: number): View {
-  return kind === 'resize' ? { kind, size } : { kind, size, resize: Math.round((size * 256) / 224) };
+  return kind === 'resize' ? { kind, size } : { kind, size, resize: enlargedSide(size) };
+}
+
+/** 256/224 is what both published classification protocols enlarge before they crop (torchvision's convention). */
+export function enlargedSide(size: number): number {
+  return Math.round((size * 256) / 224);
 }

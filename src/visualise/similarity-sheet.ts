@@ -1,6 +1,7 @@
 // N images · Y X rows and columns of patches · D width
 import type { Raster } from '../data/resample.js';
 import type { ImageEncoder } from '../models/encoder.js';
+import { numberText } from '../support/number-text.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import { unitFeatures } from './cluster-scores.js';
@@ -91,7 +92,7 @@ export async function drawSimilaritySheet(
     keys: [
       ...points.map(({ x, y }, place) => ({
         colour: cssColour(distinctColour(place)),
-        label: `point ${place + 1}: ${100 * x} % from the left, ${100 * y} % from above`,
+        label: `point ${place + 1}: ${numberText(100 * x)} % from the left, ${numberText(100 * y)} % from above`,
       })),
       { map: viridis, low: `cosine ${least.toFixed(2)}`, high: '1.00: the same' },
     ],
