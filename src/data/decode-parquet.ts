@@ -5,6 +5,7 @@ import {
   parquetMetadataAsync,
   parquetReadObjects,
 } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../support/errors.js';
 
@@ -73,11 +74,37 @@ export function openFile(path: string): Promise<OpenFile> {
     open = asyncBufferFromFile(path).then(async (file) => {
       const metadata = await parquetMetadataAsync(file);
       checkRows(metadata);
-      return { path, file, metadata };
+      return { path, file: checked(file, metadata), metadata };
     });
     files.set(path, open);
   }
   return open;
+}
+
+/** The same file, that refuses pages without a length as it reads them: the reader would go on in their place for ever. */
+function checked(file: AsyncBuffer, { row_groups }: FileMetaData): AsyncBuffer {
+  const columns = row_groups.flatMap((group) => group.columns.flatMap(({ meta_data }) => meta_data ?? []));
+  return {
+    byteLength: file.byteLength,
+    async slice(start, end = file.byteLength) {
+      const bytes = await file.slice(start, end);
+      for (const { dictionary_page_offset, data_page_offset, total_compressed_size } of columns) {
+        const [from, size] = [Number(dictionary_page_offset || data_page_offset), Number(total_compressed_size)];
+        if (from >= start && from + size <= end) checkPages(new DataView(bytes, from - start, size));
+      }
+      return bytes;
+    },
+  };
+}
+
+function checkPages(view: DataView): void {
+  const reader = { view, offset: 0 };
+  while (reader.offset < view.byteLength - 1) {
+    // Whatever the file has there.
+    const size: unknown = parquetHeader(reader).compressed_page_size;
+    if (!(typeof size === 'number' && size >= 0)) throw new Error('a page has no length');
+    reader.offset += size;
+  }
 }
 
 function checkRows({ num_rows, row_groups }: FileMetaData): void {

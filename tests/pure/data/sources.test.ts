@@ -255,6 +255,14 @@ describe('parquet', () => {
     await expect(decodeImage(dataset.item(0).image)).rejects.toThrow(/damaged\.parquet is damaged in rows 0 to/);
     await expect(decodeImage(dataset.item(0).image)).rejects.toThrow(DataError);
   });
+
+  it('refuses pages without a length, where it would read for ever', async () => {
+    const bytes = readFileSync(fixture);
+    // A page of labels: the field of its length is gone, and it has no values.
+    bytes.set([0x15, 0x80, 0x80, 0x00, 0x15, 0x14, 0x3c, 0x15, 0x00], 539);
+    writeFileSync(join(folder, 'endless.parquet'), bytes);
+    await expect(open('parquet://endless.parquet?label=label')).rejects.toThrow(/column label: a page has no length/);
+  });
 });
 
 describe('segmentation', () => {
