@@ -1,7 +1,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <malloc.h>
 #include <torch/version.h>
 
 #include "exports.h"
@@ -30,11 +29,7 @@ napi_value info(Args& args) {
 }  // namespace
 
 void register_runtime(napi_env env, napi_value exports) {
-  // glibc returns every block over 128 KiB to the system as soon as it is freed, and fetching it again, page by page,
-  // costs a training step 10 to 20 %. Large thresholds keep such blocks for reuse.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_TOP_PAD, 64 << 20);
+  use_block_cache();
   export_function(env, exports, "setThreads", set_threads);
   export_function(env, exports, "threads", threads);
   export_function(env, exports, "info", info);
