@@ -1,3 +1,4 @@
+import { hasKernels } from '../tensor/fused.js';
 import * as ops from '../tensor/ops.generated.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ones } from './init.js';
@@ -17,6 +18,11 @@ export class RmsNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    return hasKernels(x) ? ops.fusedRmsNorm(x, this.weight ?? null, this.eps) : this.plain(x);
+  }
+
+  /** The same with plain operators. */
+  plain(x: Tensor): Tensor {
     return ops.rmsNorm(x, [this.width], this.weight, this.eps);
   }
 }

@@ -19,9 +19,7 @@ export function updateAverage(
   buffers: 'copied' | 'kept' = 'copied',
 ): void {
   noGrad(() => {
-    const averages = list(average);
-    ops.foreachMul_(averages, momentum);
-    ops.foreachAdd_(averages, list(source), 1 - momentum);
+    ops.foreachLerp_(list(average), list(source), 1 - momentum);
     const own = bufferList(average);
     if (buffers === 'copied' && own.length > 0) ops.foreachCopy_(own, bufferList(source));
   });

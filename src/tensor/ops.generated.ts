@@ -420,6 +420,26 @@ export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weigh
   return new Tensor(call('aten::rms_norm', input.handle, normalizedShape, weight?.handle, eps) as number);
 }
 
+/** `tessera::rms_norm(Tensor x, Tensor? weight, float eps) -> Tensor` */
+export function fusedRmsNorm(x: Tensor, weight: Tensor | null, eps: number): Tensor {
+  return new Tensor(call('tessera::rms_norm', x.handle, weight?.handle, eps) as number);
+}
+
+/** `tessera::rope(Tensor x, Tensor cos, Tensor signed_sin) -> Tensor` */
+export function fusedRope(x: Tensor, cos: Tensor, signedSin: Tensor): Tensor {
+  return new Tensor(call('tessera::rope', x.handle, cos.handle, signedSin.handle) as number);
+}
+
+/** `tessera::online_clustering(Tensor features, Tensor weight, Tensor bias, Tensor wanted, float target_temperature, float prediction_temperature, int iterations, bool count) -> (Tensor, Tensor, Tensor)` */
+export function onlineClustering(features: Tensor, weight: Tensor, bias: Tensor, wanted: Tensor, targetTemperature: number, predictionTemperature: number, iterations: number, count: boolean): [Tensor, Tensor, Tensor] {
+  return tensors(call('tessera::online_clustering', features.handle, weight.handle, bias.handle, wanted.handle, targetTemperature, predictionTemperature, iterations, count)) as [Tensor, Tensor, Tensor];
+}
+
+/** `tessera::prototype_cross_entropy(Tensor unit, Tensor weight, Tensor targets, float temperature) -> Tensor` */
+export function prototypeCrossEntropy(unit: Tensor, weight: Tensor, targets: Tensor, temperature: number): Tensor {
+  return new Tensor(call('tessera::prototype_cross_entropy', unit.handle, weight.handle, targets.handle, temperature) as number);
+}
+
 /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, scale?: number | null, enableGqa?: boolean): Tensor {
   return new Tensor(call('aten::scaled_dot_product_attention', query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, scale, enableGqa) as number);
@@ -505,14 +525,9 @@ export function bernoulli_(self: Tensor, p?: number, generator?: Generator | nul
   call('aten::bernoulli_.float', self.handle, p, generator?.id);
 }
 
-/** `aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
-export function foreachMul_(self: readonly Tensor[], scalar: number): void {
-  call('aten::_foreach_mul_.Scalar', self.map((t) => t.handle), scalar);
-}
-
-/** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
-export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[], alpha?: number): void {
-  call('aten::_foreach_add_.List', self.map((t) => t.handle), other.map((t) => t.handle), alpha);
+/** `aten::_foreach_lerp_.Scalar(Tensor(a!)[] self, Tensor[] tensors1, Scalar weight) -> ()` */
+export function foreachLerp_(self: readonly Tensor[], tensors1: readonly Tensor[], weight: number): void {
+  call('aten::_foreach_lerp_.Scalar', self.map((t) => t.handle), tensors1.map((t) => t.handle), weight);
 }
 
 /** `aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */

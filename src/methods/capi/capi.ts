@@ -21,9 +21,9 @@ import { statePart } from '../../train/state-part.js';
 import { trainingCrops } from '../../train/training-crops.js';
 import { type CapiConfig, capiMasks, capiNetwork } from './capi-config.js';
 import { type CapiNetwork, type CapiNetworkOptions, createCapiNetwork } from './capi-network.js';
-import { crossEntropy, meanEntropy } from './cross-entropy.js';
+import { meanEntropy } from './cross-entropy.js';
 import { judgeHealth } from './health.js';
-import { balancedAssignments, OnlineClustering } from './online-clustering.js';
+import { balancedAssignments, type ChosenAssignments, chosen, OnlineClustering } from './online-clustering.js';
 
 /** Streams of random numbers of a run, kept apart by their first part after the seed. */
 enum Stream {
@@ -152,28 +152,27 @@ export class Capi implements Method<CapiBatch> {
         const normed_PBD = ops.layerNorm(features_PBD, [features_PBD.size(-1)], null, null, 1e-5);
         return { targets: atPatches(normed_PBD, predict), losses: {}, metrics: spread() };
       }
-      const { assignments_NBK, losses } = this.#assign(features_PBD, context);
-      const targets = atPatches(assignments_NBK, predict);
-      if (!context.measure) return { targets, losses, metrics: {} };
-      const metrics = {
-        targetEntropy: meanEntropy(targets),
-        prototypesInUse: prototypesInUse(assignments_NBK),
+      const { assignments_SK, winners_K, losses } = this.#assign(features_PBD, predict, context);
+      const metrics = winners_K && {
+        targetEntropy: meanEntropy(assignments_SK),
+        prototypesInUse: ops.sum(ops.gt(winners_K, 0)),
         ...spread(),
       };
-      return { targets, losses, metrics };
+      return { targets: assignments_SK, losses, metrics: metrics ?? {} };
     });
   }
 
-  /** Balanced assignments of the teacher's features, to clusters or by its head. */
-  #assign(features_PBD: Tensor, context: StepContext) {
+  /** Balanced assignments of the teacher's features at the predicted patches, to clusters or by its head. */
+  #assign(features_PBD: Tensor, predict: Tensor, context: StepContext): ChosenAssignments & Pick<Teaching, 'losses'> {
     return scope(() => {
       if (this.#clustering === undefined) {
         const logits_PBK = noGrad(() => this.teacher.head!.forward(features_PBD));
-        return { assignments_NBK: balancedAssignments(logits_PBK, this.#config.capi, this.#group), losses: {} };
+        const assignments_PBK = balancedAssignments(logits_PBK, this.#config.capi, this.#group);
+        return { ...chosen(assignments_PBK, predict, context.measure), losses: {} };
       }
-      const { assignments_NBK, loss } = this.#clustering.forward(features_PBD, this.#group);
+      const { loss, ...assigned } = this.#clustering.forwardAt(features_PBD, predict, context.measure, this.#group);
       context.backward(loss);
-      return { assignments_NBK, losses: { clustering: ops.detach(loss) } };
+      return { ...assigned, losses: { clustering: ops.detach(loss) } };
     });
   }
 
@@ -183,7 +182,7 @@ export class Capi implements Method<CapiBatch> {
       const options = { visible: batch.visible, dropPath: this.#dropPath };
       const predicted_SD = this.student.predictMasked(patches, batch.predict, options);
       const loss = this.student.head
-        ? crossEntropy(this.student.head.forward(predicted_SD), targets, this.#config.capi.studentTemperature)
+        ? this.student.head.crossEntropy(predicted_SD, targets, this.#config.capi.studentTemperature)
         : ops.smoothL1Loss(predicted_SD, targets);
       context.backward(loss);
       return ops.detach(loss);
@@ -248,12 +247,4 @@ interface Teaching {
 /** Rows of values (P, B, …) at absolute indices into the flattened (B·P) patches. */
 function atPatches(values_PBD: Tensor, patches: Tensor): Tensor {
   return scope(() => noGrad(() => ops.indexSelect(ops.flatten(ops.transpose(values_PBD, 0, 1), 0, 1), 0, patches)));
-}
-
-/** How many prototypes are the most likely one of at least one token. */
-function prototypesInUse(assignments_NBK: Tensor): Tensor {
-  return scope(() => {
-    const winners = ops.flatten(ops.argmax(assignments_NBK, -1), 0, 1);
-    return ops.sum(ops.gt(ops.bincount(winners, null, assignments_NBK.size(-1)), 0));
-  });
 }

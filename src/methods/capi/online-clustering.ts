@@ -1,8 +1,9 @@
-// N positions · B batch · D width · K prototypes
+// N positions · B batch · D width · K prototypes · S chosen patches of all images
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import { normal, zeros } from '../../nn/init.js';
 import { Module, type Parameter } from '../../nn/module.js';
 import type { Generator } from '../../tensor/generator.js';
+import { hasKernels } from '../../tensor/fused.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import { crossEntropy } from './cross-entropy.js';
@@ -72,6 +73,47 @@ export class OnlineClustering extends Module {
       return { assignments_NBK, loss };
     });
   }
+
+  /**
+   * What the training step needs of {@link forward}: the assignments of some patches. On the processor nothing is kept of
+   * the others where positions are balanced by themselves and in one process.
+   * @param patches absolute int64 indices into the flattened (B·N) patches
+   * @param count whether to count, for each prototype, the tokens that it is the likeliest of
+   */
+  forwardAt(features_NBD: Tensor, patches: Tensor, count: boolean, group?: ProcessGroup): PatchAssignments {
+    const { targetTemperature, predictionTemperature, iterations, balance } = this.options;
+    return scope(() => {
+      if (balance === 'positionwise' && group === undefined && hasKernels(features_NBD)) {
+        const { weight, bias } = this.layer;
+        const temperatures = [targetTemperature, predictionTemperature] as const;
+        const [loss, assignments_SK, winners_K] = ops.onlineClustering(
+          ...[features_NBD, weight, bias, patches, ...temperatures, iterations, count] as const,
+        );
+        return { assignments_SK, loss, ...(count && { winners_K }) };
+      }
+      const { assignments_NBK, loss } = this.forward(features_NBD, group);
+      return { ...chosen(assignments_NBK, patches, count), loss };
+    });
+  }
+}
+
+/** Assignments of chosen patches, one a row, and, where they are counted, the tokens that each prototype wins. */
+export interface ChosenAssignments {
+  readonly assignments_SK: Tensor;
+  readonly winners_K?: Tensor;
+}
+
+export interface PatchAssignments extends ChosenAssignments {
+  readonly loss: Tensor;
+}
+
+/** Rows of all assignments at absolute indices into the flattened (B·N) patches. */
+export function chosen(assignments_NBK: Tensor, patches: Tensor, count: boolean): ChosenAssignments {
+  return scope(() => {
+    const rows = ops.flatten(ops.transpose(assignments_NBK, 0, 1), 0, 1);
+    const winners = () => ops.bincount(ops.argmax(rows, -1), null, rows.size(1));
+    return { assignments_SK: ops.indexSelect(rows, 0, patches), ...(count && { winners_K: winners() }) };
+  });
 }
 
 /** Sinkhorn-Knopp's assignments (N, B, K) of logits, without a gradient. */

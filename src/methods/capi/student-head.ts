@@ -1,10 +1,12 @@
-// D width · K prototypes
+// D width · K prototypes · S samples
 import { ones, truncatedNormal } from '../../nn/init.js';
 import { Linear } from '../../nn/linear.js';
 import { Module, type Parameter } from '../../nn/module.js';
 import type { Generator } from '../../tensor/generator.js';
+import { hasKernels } from '../../tensor/fused.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
+import { crossEntropy } from './cross-entropy.js';
 
 /** A linear layer whose rows are directions times a trained length: g·v / (‖v‖ + 1e-8). */
 class WeightNormLinear extends Module {
@@ -17,10 +19,11 @@ class WeightNormLinear extends Module {
     this.weightV = truncatedNormal([outputs, inputs], 0.02, generator);
   }
 
-  forward(x: Tensor): Tensor {
+  /** The rows that features are multiplied with: (outputs, inputs). */
+  weight(): Tensor {
     return scope(() => {
       const length_K1 = ops.add(ops.norm(this.weightV, 2, [-1], true), 1e-8);
-      return ops.linear(x, ops.mul(this.weightV, ops.div(this.weightG, length_K1)));
+      return ops.mul(this.weightV, ops.div(this.weightG, length_K1));
     });
   }
 }
@@ -52,11 +55,28 @@ export class StudentHead extends Module {
 
   /** Logits (…, K) of features (…, D). */
   forward(x: Tensor): Tensor {
+    return scope(() => ops.linear(this.#unit(x), this.lastLayer.weight()));
+  }
+
+  /**
+   * Mean over the samples of the cross-entropy of targets (S, K), which have no gradient, and what the head makes of
+   * features (S, D). On the processor the logits of all samples are never kept.
+   */
+  crossEntropy(x_SD: Tensor, targets_SK: Tensor, temperature: number): Tensor {
+    return scope(() => {
+      const unit_SD = this.#unit(x_SD);
+      const weight_KD = this.lastLayer.weight();
+      if (hasKernels(unit_SD)) return ops.prototypeCrossEntropy(unit_SD, weight_KD, targets_SK, temperature);
+      return crossEntropy(ops.linear(unit_SD, weight_KD), targets_SK, temperature);
+    });
+  }
+
+  /** Unit vectors that the directions are compared with. */
+  #unit(x: Tensor): Tensor {
     return scope(() => {
       let inner = x;
       for (const [index, layer] of this.layers.entries()) inner = layer.forward(index > 0 ? ops.gelu(inner) : inner);
-      const unit = ops.div(inner, ops.clampMin(ops.norm(inner, 2, [-1], true), 1e-12));
-      return this.lastLayer.forward(unit);
+      return ops.div(inner, ops.clampMin(ops.norm(inner, 2, [-1], true), 1e-12));
     });
   }
 }
