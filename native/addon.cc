@@ -9,6 +9,7 @@ static napi_value init(napi_env env, napi_value exports) {
     tessera::register_random(env, exports);
     tessera::register_distributed(env, exports);
     tessera::register_runtime(env, exports);
+    tessera::register_profile(env, exports);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ENGINE", error.what());
   }

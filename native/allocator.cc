@@ -15,7 +15,7 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kLarge = size_t{1} << 20;    // smaller tensors stay with malloc
+constexpr size_t kLarge = size_t{1} << 16;    // smaller tensors stay with malloc
 constexpr size_t kGrain = size_t{1} << 12;    // sizes are rounded up to this
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kRegion = size_t{1} << 30;   // address space, not memory: pages are fetched when they are first written

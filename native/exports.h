@@ -59,6 +59,7 @@ void register_autograd(napi_env env, napi_value exports);
 void register_random(napi_env env, napi_value exports);
 void register_distributed(napi_env env, napi_value exports);
 void register_runtime(napi_env env, napi_value exports);
+void register_profile(napi_env env, napi_value exports);
 
 // Large tensors come from memory that the process keeps (allocator.cc).
 void use_block_cache();

@@ -54,6 +54,9 @@ export interface Addon {
   barrier(group: number): void;
   setThreads(count: number): void;
   threads(): number;
+  startProfile(): void;
+  /** Name, calls and seconds of every operator since, one after the other. */
+  stopProfile(): (string | number)[];
   info(): { version: string; cpuCapability: string; cuda: boolean; parallel: string };
 }
 

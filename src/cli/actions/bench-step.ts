@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { engine } from '../../engine/addon.js';
 import { Capi } from '../../methods/capi/capi.js';
 import { type CapiConfig, capiRecipe } from '../../methods/capi/capi-config.js';
-import { stepFlops } from '../../methods/capi/step-flops.js';
+import { productFlops, stepProducts } from '../../methods/capi/step-products.js';
 import { byteText } from '../../support/byte-text.js';
 import { UsageError } from '../../support/errors.js';
 import { suggestion } from '../../support/nearest-name.js';
@@ -13,7 +13,7 @@ import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
 import { trainStep } from '../../train/train-step.js';
 import { type CommandResult, cardText } from '../output.js';
-import { matrixProductPeak } from './matrix-product-peak.js';
+import { matrixProductPeak, productSeconds } from './matrix-product-peak.js';
 
 /** The checked options of `tessera bench step`. */
 export type BenchStepOptions = {
@@ -48,6 +48,8 @@ interface Measurement {
   readonly gflopsPerStep: number;
   readonly peakGflops: number;
   readonly mfu: number;
+  /** What the step's matrix products take alone, each at the rate of its own shape. */
+  readonly limitMs: number;
   readonly peakMemoryBytes: number;
 }
 
@@ -64,6 +66,7 @@ export async function benchStep(options: BenchStepOptions): Promise<CommandResul
       ['work', `${numberText(measured.gflopsPerStep, 3)} GFLOP in matrix products`],
       ['peak', `${numberText(measured.peakGflops, 3)} GFLOP/s, a large matrix product on this machine just now`],
       ['share', `${numberText(100 * measured.mfu, 3)} % of that peak`],
+      ['limit', limitText(measured)],
       ['memory', `${byteText(measured.peakMemoryBytes)} resident at most, the whole process`],
       ['against', ratio === undefined ? undefined : `${options.vs}: ${numberText(ratio, 3)} times as fast`],
     ],
@@ -71,52 +74,65 @@ export async function benchStep(options: BenchStepOptions): Promise<CommandResul
   return { card, json: { ...measured, ...(ratio === undefined ? {} : { ratio }) } };
 }
 
+function limitText({ limitMs, stepMsMedian }: Measurement): string {
+  return `${numberText(limitMs)} ms for the products alone, shape by shape: ${numberText((100 * limitMs) / stepMsMedian, 3)} % of the step`;
+}
+
 function measure(options: BenchStepOptions): Measurement {
-  const name = options.preset ?? 'small';
-  if (!Object.hasOwn(presets, name)) {
-    const known = Object.keys(presets);
-    throw new UsageError(`expected one of the presets ${known.join(', ')}, received ${name}${suggestion(name, known)}`);
-  }
-  const { predictorDepth, prototypes, ...sizes } = presets[name as keyof typeof presets];
-  const batch = options.batch ?? 8;
-  const image = options.image ?? 224;
-  const threads = options.threads ?? availableParallelism();
-  const device = options.device ?? 'cpu';
-  engine().setThreads(threads);
-  const config = capiRecipe.parse({
-    method: 'capi',
-    model: { ...sizes, predictor: { depth: predictorDepth } },
-    data: { imageSize: image },
-    mask: { kind: 'uniform' },
-    capi: { prototypes },
-    optim: { batchSize: batch },
-  });
+  const bench = benchSettings(options);
+  const { config, device } = bench;
   const peakGflops = matrixProductPeak();
-  const times = timeSteps(config, options.steps ?? 8, device).sort((a, b) => a - b);
+  const times: number[] = [];
+  timeSteps(config, options.steps ?? 8, device, (ms) => times.push(ms));
+  times.sort((a, b) => a - b);
   const median = times[Math.floor(times.length / 2)]!;
-  const gflopsPerStep = stepFlops(config) / 1e9;
+  const products = stepProducts(config);
+  const gflopsPerStep = productFlops(products) / 1e9;
   return {
-    preset: name,
-    batch,
-    image,
-    threads,
+    preset: bench.preset,
+    batch: config.optim.batchSize,
+    image: config.data.imageSize,
+    threads: bench.threads,
     stepMsMedian: median,
     stepMsMin: times[0]!,
-    imagesPerSecond: (1000 * batch) / median,
+    imagesPerSecond: (1000 * config.optim.batchSize) / median,
     gflopsPerStep,
     peakGflops,
     mfu: gflopsPerStep / (median / 1000) / peakGflops,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    limitMs: 1000 * products.reduce((sum, product) => sum + product.times * productSeconds(product, 5), 0),
   };
 }
 
-/** Milliseconds of each step on images of noise, without making the images. */
-function timeSteps(config: CapiConfig, steps: number, device: string): number[] {
+/** What a step is timed with. Sets the engine's threads. @throws {UsageError} unknown preset */
+export function benchSettings(options: Pick<BenchStepOptions, 'preset' | 'batch' | 'image' | 'threads' | 'device'>) {
+  const preset = options.preset ?? 'small';
+  if (!Object.hasOwn(presets, preset)) {
+    const known = Object.keys(presets);
+    throw new UsageError(
+      `expected one of the presets ${known.join(', ')}, received ${preset}${suggestion(preset, known)}`,
+    );
+  }
+  const { predictorDepth, prototypes, ...sizes } = presets[preset as keyof typeof presets];
+  const threads = options.threads ?? availableParallelism();
+  engine().setThreads(threads);
+  const config = capiRecipe.parse({
+    method: 'capi',
+    model: { ...sizes, predictor: { depth: predictorDepth } },
+    data: { imageSize: options.image ?? 224 },
+    mask: { kind: 'uniform' },
+    capi: { prototypes },
+    optim: { batchSize: options.batch ?? 8 },
+  });
+  return { preset, config, threads, device: options.device ?? 'cpu' };
+}
+
+/** Milliseconds of each step on images of noise, without making the images; they are told after the warm-up. */
+export function timeSteps(config: CapiConfig, steps: number, device: string, tell: (ms: number) => void): void {
   using generator = new Generator(config.seed);
   const capi = new Capi(config, { device });
   const { batchSize } = config.optim;
   const { imageSize } = config.data;
-  const times: number[] = [];
   for (let step = 0; step < warmUp + steps; step++) {
     const masked = capi.drawMasks(batchSize, step * batchSize);
     const batch = scope(() => ({
@@ -131,11 +147,11 @@ function timeSteps(config: CapiConfig, steps: number, device: string): number[] 
     const started = performance.now();
     // A step of the warm-up has a learning rate above zero, as in training.
     trainStep(capi, [batch], step + 1, { measure: false });
-    if (step >= warmUp) times.push(performance.now() - started);
+    const taken = performance.now() - started;
+    if (step >= warmUp) tell(taken);
     capi.disposeBatch(batch);
   }
   capi.dispose();
-  return times;
 }
 
 function readMeasurement(path: string): Measurement {

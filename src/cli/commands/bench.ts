@@ -25,20 +25,29 @@ export function register(program: Command): void {
     ],
     async (raw: RawOptions) => {
       const read = new OptionReader(raw);
-      const options = {
-        preset: read.text('preset'),
-        batch: read.integer('batch'),
-        image: read.integer('image'),
-        threads: read.integer('threads'),
-        steps: read.integer('steps'),
-        device: read.device(),
-        vs: read.text('vs'),
-      };
+      const options = { ...stepOptions(read), vs: read.text('vs') };
       read.done('bench step');
       const { benchStep } = await import('../actions/bench-step.js');
       return benchStep(options);
     },
   );
+  const operators = bench
+    .command('ops')
+    .summary('what a training step spends its time on, operator by operator')
+    .description('Times every operator of training steps on random images, and what is left of the step without them.')
+    .option('--preset <name>', 'size of the encoder')
+    .option('--batch <n>', 'images in a step')
+    .option('--image <n>', 'side of the images in pixels')
+    .option('--threads <n>', 'threads of the engine (default: all cores)')
+    .option('--steps <n>', 'steps that are timed, after warming up')
+    .option('--device <device>', 'cpu, cuda, cuda:<number> or mps');
+  defineAction(operators, ['bench ops', 'bench ops --preset base --threads 2 --json'], async (raw: RawOptions) => {
+    const read = new OptionReader(raw);
+    const options = stepOptions(read);
+    read.done('bench ops');
+    const { benchOps } = await import('../actions/bench-ops.js');
+    return benchOps(options);
+  });
   const knn = bench
     .command('knn')
     .summary('nearest neighbours: time, share of the peak, against scikit-learn')
@@ -64,3 +73,12 @@ export function register(program: Command): void {
     return benchKnn(options);
   });
 }
+
+const stepOptions = (read: OptionReader) => ({
+  preset: read.text('preset'),
+  batch: read.integer('batch'),
+  image: read.integer('image'),
+  threads: read.integer('threads'),
+  steps: read.integer('steps'),
+  device: read.device(),
+});
