@@ -1,6 +1,7 @@
 // B batch · N query tokens · M key tokens · D width · A heads · F channels of a head
 import { ShapeError } from '../support/errors.js';
 import type { Generator } from '../tensor/generator.js';
+import { hasKernels } from '../tensor/fused.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import { Linear } from './linear.js';
@@ -46,12 +47,12 @@ export class Attention extends Module {
   readonly vProj: Linear;
   readonly proj: Linear;
   readonly rope: Rope | undefined;
-  readonly #heads: number;
+  readonly #count: number;
 
   constructor(options: AttentionOptions & { generator: Generator }) {
     super();
     const { width, contextWidth = width, heads, qkvBias, generator } = options;
-    this.#heads = heads;
+    this.#count = heads;
     const outer = { bias: qkvBias !== 'none', generator };
     this.qProj = new Linear(width, width, outer);
     this.kProj = new Linear(contextWidth, width, { bias: qkvBias === 'all', generator });
@@ -62,16 +63,23 @@ export class Attention extends Module {
 
   forward(x_BND: Tensor, inputs: AttentionInputs = {}): Tensor {
     return scope(() => {
-      const [q, k, v] = this.#queriesKeysValues(x_BND, inputs);
-      const mixed_BANF = ops.scaledDotProductAttention(q, k, v, inputs.bias_1ANM);
-      return this.proj.forward(ops.flatten(ops.transpose(mixed_BANF, 1, 2), 2, 3));
+      const heads = this.#heads(x_BND, inputs);
+      return this.proj.forward(ops.flatten(hasKernel(heads, inputs) ? fused(heads) : this.plain(heads, inputs), 2, 3));
+    });
+  }
+
+  /** What `fused` computes, with plain operators: (B, N, A, F). */
+  plain(heads: Heads, { bias_1ANM }: AttentionInputs): Tensor {
+    return scope(() => {
+      const [q_BANF, k_BAMF, v_BAMF] = this.#turned(heads);
+      return ops.transpose(ops.scaledDotProductAttention(q_BANF, k_BAMF, v_BAMF, bias_1ANM), 1, 2);
     });
   }
 
   /** How the first `queries` tokens divide their attention among all tokens, by head: (B, A, queries, M), rows sum to one. */
   weights(x_BND: Tensor, inputs: AttentionInputs, queries: number): Tensor {
     return scope(() => {
-      const [q_BANF, k_BAMF] = this.#queriesKeysValues(x_BND, inputs);
+      const [q_BANF, k_BAMF] = this.#turned(this.#heads(x_BND, inputs));
       const first_BAQF = ops.narrow(q_BANF, 2, 0, queries);
       const scale = 1 / Math.sqrt(first_BAQF.size(3));
       const scores_BAQM = ops.matmul(ops.mul(first_BAQF, scale), ops.transpose(k_BAMF, 2, 3));
@@ -80,21 +88,32 @@ export class Attention extends Module {
     });
   }
 
-  /** Each (B, A, N, F), queries and keys turned by their positions. */
-  #queriesKeysValues(x_BND: Tensor, { coordinates_BN2, context }: AttentionInputs): [Tensor, Tensor, Tensor] {
+  #heads(x_BND: Tensor, { coordinates_BN2, context }: AttentionInputs): Heads {
     return scope(() => {
       const queryTable = this.#table(coordinates_BN2);
       const keyTable = context ? this.#table(context.coordinates_BM2) : queryTable;
       const keys_BMD = context?.tokens_BMD ?? x_BND;
-      const q_BNAF = this.#turned(this.#split(this.qProj.forward(x_BND)), queryTable);
-      const k_BMAF = this.#turned(this.#split(this.kProj.forward(keys_BMD)), keyTable);
-      const v_BMAF = this.#split(this.vProj.forward(keys_BMD));
-      return [q_BNAF, k_BMAF, v_BMAF].map((t) => ops.transpose(t, 1, 2)) as [Tensor, Tensor, Tensor];
+      return {
+        q_BNAF: this.#split(this.qProj.forward(x_BND)),
+        k_BMAF: this.#split(this.kProj.forward(keys_BMD)),
+        v_BMAF: this.#split(this.vProj.forward(keys_BMD)),
+        queryTable,
+        keyTable,
+      };
+    });
+  }
+
+  /** Queries, keys and values, each (B, A, N, F), the first two turned by their positions. */
+  #turned({ q_BNAF, k_BMAF, v_BMAF, queryTable, keyTable }: Heads): [Tensor, Tensor, Tensor] {
+    return scope(() => {
+      const turn = (x: Tensor, table: RopeTable | undefined) => (table ? this.rope!.rotate(x, table) : x);
+      const heads = [turn(q_BNAF, queryTable), turn(k_BMAF, keyTable), v_BMAF];
+      return heads.map((t) => ops.transpose(t, 1, 2)) as [Tensor, Tensor, Tensor];
     });
   }
 
   #split(x_BND: Tensor): Tensor {
-    return ops.unflatten(x_BND, 2, [this.#heads, -1]);
+    return ops.unflatten(x_BND, 2, [this.#count, -1]);
   }
 
   #table(coordinates_BN2: Tensor | undefined): RopeTable | undefined {
@@ -103,8 +122,24 @@ export class Attention extends Module {
       throw new ShapeError('Expected coordinates for attention with rotary positions, received none.');
     return this.rope.table(coordinates_BN2);
   }
+}
 
-  #turned(x_BNAF: Tensor, table: RopeTable | undefined): Tensor {
-    return table === undefined ? x_BNAF : this.rope!.rotate(x_BNAF, table);
-  }
+/** Queries, keys and values by head, and where their tokens are. */
+interface Heads {
+  readonly q_BNAF: Tensor;
+  readonly k_BMAF: Tensor;
+  readonly v_BMAF: Tensor;
+  readonly queryTable: RopeTable | undefined;
+  readonly keyTable: RopeTable | undefined;
+}
+
+/** The kernel takes no bias, and gives no gradient to frequencies. */
+function hasKernel({ q_BNAF, queryTable }: Heads, { bias_1ANM }: AttentionInputs): boolean {
+  return bias_1ANM === undefined && hasKernels(q_BNAF) && !queryTable?.cos_BN1F.requiresGrad;
+}
+
+/** Scores stay in the cache, and queries and keys are turned on the way: (B, N, A, F). */
+function fused({ q_BNAF, k_BMAF, v_BMAF, queryTable, keyTable }: Heads): Tensor {
+  const tables = [queryTable, keyTable].flatMap((t) => [t?.cos_BN1F ?? null, t?.signedSin_BN1F ?? null]);
+  return ops.fusedAttention(...([q_BNAF, k_BMAF, v_BMAF, ...tables] as Parameters<typeof ops.fusedAttention>));
 }

@@ -1,5 +1,4 @@
 // B batch · N tokens · A heads · F channels of a head
-import { hasKernels } from '../tensor/fused.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import { Module, Parameter } from './module.js';
@@ -46,14 +45,6 @@ export class Rope extends Module {
 
   /** x (B, N, A, F) turned by the table. */
   rotate(x_BNAF: Tensor, table: RopeTable): Tensor {
-    const { cos_BN1F, signedSin_BN1F } = table;
-    // The kernel gives no gradient to the frequencies.
-    if (hasKernels(x_BNAF) && !cos_BN1F.requiresGrad) return ops.fusedRope(x_BNAF, cos_BN1F, signedSin_BN1F);
-    return this.plain(x_BNAF, table);
-  }
-
-  /** The same with plain operators. */
-  plain(x_BNAF: Tensor, table: RopeTable): Tensor {
     return scope(() => {
       // Rolling by half the channels and signing the sines gives cat(-upper, lower)·sin without a negated copy.
       const swapped_BNAF = ops.roll(x_BNAF, [this.channels / 2], [-1]);

@@ -425,9 +425,9 @@ export function fusedRmsNorm(x: Tensor, weight: Tensor | null, eps: number): Ten
   return new Tensor(call('tessera::rms_norm', x.handle, weight?.handle, eps) as number);
 }
 
-/** `tessera::rope(Tensor x, Tensor cos, Tensor signed_sin) -> Tensor` */
-export function fusedRope(x: Tensor, cos: Tensor, signedSin: Tensor): Tensor {
-  return new Tensor(call('tessera::rope', x.handle, cos.handle, signedSin.handle) as number);
+/** `tessera::attention(Tensor q, Tensor k, Tensor v, Tensor? q_cos, Tensor? q_sin, Tensor? k_cos, Tensor? k_sin) -> Tensor` */
+export function fusedAttention(q: Tensor, k: Tensor, v: Tensor, qCos?: Tensor | null, qSin?: Tensor | null, kCos?: Tensor | null, kSin?: Tensor | null): Tensor {
+  return new Tensor(call('tessera::attention', q.handle, k.handle, v.handle, qCos?.handle, qSin?.handle, kCos?.handle, kSin?.handle) as number);
 }
 
 /** `tessera::online_clustering(Tensor features, Tensor weight, Tensor bias, Tensor wanted, float target_temperature, float prediction_temperature, int iterations, bool count) -> (Tensor, Tensor, Tensor)` */
