@@ -7,6 +7,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "vector.h"
@@ -27,6 +28,31 @@ const auto plus = [](V a, V b) { return a + b; };
 void gemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
   int sizes[] = {static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), static_cast<int>(lda), static_cast<int>(ldb), static_cast<int>(ldc)};
   sgemm_(&transpose_a, &transpose_b, &sizes[0], &sizes[1], &sizes[2], &alpha, a, &sizes[3], b, &sizes[4], &beta, c, &sizes[5]);
+}
+
+// Memory of a thread that is kept between calls and never cleared.
+class Scratch {
+ public:
+  float* take(int64_t count) {
+    if (count > size_) {
+      data_ = std::make_unique_for_overwrite<float[]>(count);
+      size_ = count;
+    }
+    return data_.get();
+  }
+
+ private:
+  std::unique_ptr<float[]> data_;
+  int64_t size_ = 0;
+};
+
+struct Workspace {
+  Scratch queries, keys, weights, inner, query_grad, key_grad;
+};
+
+Workspace& workspace() {
+  thread_local Workspace own;
+  return own;
 }
 
 // Tokens (B, N, A, F) whose channels lie next to each other.
@@ -76,11 +102,11 @@ struct Rows {
   const float* data;
   int64_t step;
 
-  Rows(const Tokens& tokens, const Angles& angles, int64_t b, int64_t a, int64_t first, int64_t rows, int64_t width, std::vector<float>& scratch) : data(tokens.at(b, a, first)), step(tokens.token) {
+  Rows(const Tokens& tokens, const Angles& angles, int64_t b, int64_t a, int64_t first, int64_t rows, int64_t width, Scratch& scratch) : data(tokens.at(b, a, first)), step(tokens.token) {
     if (!angles) return;
-    scratch.resize(rows * width);
-    turn(angles, b, first, rows, data, step, scratch.data(), width, false);
-    data = scratch.data();
+    float* turned = scratch.take(rows * width);
+    turn(angles, b, first, rows, data, step, turned, width, false);
+    data = turned;
     step = width;
   }
 };
@@ -102,24 +128,37 @@ struct Problem {
   }
 };
 
+// Replaces values by the exponentials of their distances to `top`; returns their sum.
+float exponentials(float* row, float top, int64_t count) {
+  V shift(top), total(0);
+  int64_t i = 0;
+  for (; i + V::size() <= count; i += V::size()) {
+    V e = (V::loadu(row + i) - shift).exp_u20();
+    e.store(row + i);
+    total = total + e;
+  }
+  float sum = at::vec::vec_reduce_all<float>(plus, total);
+  for (; i < count; i++) sum += row[i] = std::exp(row[i] - top);
+  return sum;
+}
+
 void forward_rows(const Problem& p, int64_t b, int64_t a, int64_t begin, int64_t end, float* out, float* log_sums) {
-  std::vector<float> turned_q, turned_k, scores(std::min(p.tile, end - begin) * p.k.count);
-  Rows keys(p.k, p.k_angles, b, a, 0, p.k.count, p.width, turned_k);
+  auto& own = workspace();
+  float* scores = own.weights.take(std::min(p.tile, end - begin) * p.k.count);
+  Rows keys(p.k, p.k_angles, b, a, 0, p.k.count, p.width, own.keys);
   int64_t step = p.heads * p.width;
   for (int64_t first = begin; first < end; first += p.tile) {
     int64_t rows = std::min(p.tile, end - first);
-    p.scores(Rows(p.q, p.q_angles, b, a, first, rows, p.width, turned_q), rows, keys, scores.data());
+    p.scores(Rows(p.q, p.q_angles, b, a, first, rows, p.width, own.queries), rows, keys, scores);
     float* result = out + (b * p.q.count + first) * step + a * p.width;
     std::vector<float> sums(rows);
     for (int64_t r = 0; r < rows; r++) {
-      float* row = scores.data() + r * p.k.count;
+      float* row = scores + r * p.k.count;
       float top = at::vec::reduce_all<float>([](V x, V y) { return at::vec::maximum(x, y); }, row, p.k.count);
-      V shift(top);
-      at::vec::map<float>([shift](V x) { return (x - shift).exp_u20(); }, row, row, p.k.count);
-      sums[r] = at::vec::reduce_all<float>(plus, row, p.k.count);
+      sums[r] = exponentials(row, top, p.k.count);
       log_sums[(b * p.heads + a) * p.q.count + first + r] = top + std::log(sums[r]);
     }
-    gemm(kNo, kNo, p.width, rows, p.k.count, 1.F, p.v.at(b, a), p.v.token, scores.data(), p.k.count, 0.F, result, step);
+    gemm(kNo, kNo, p.width, rows, p.k.count, 1.F, p.v.at(b, a), p.v.token, scores, p.k.count, 0.F, result, step);
     for (int64_t r = 0; r < rows; r++) {
       V factor(1 / sums[r]);
       at::vec::map<float>([factor](V x) { return x * factor; }, result + r * step, result + r * step, p.width);
@@ -133,33 +172,35 @@ struct Gradients {
 
 void backward_head(const Problem& p, int64_t b, int64_t a, const Tokens& out, const Tokens& grad, const float* log_sums, Gradients to) {
   int64_t m = p.k.count, f = p.width, step = p.heads * f;
-  std::vector<float> turned_q, turned_k, weights(p.tile * m), inner(p.tile * m), q_grad(p.tile * f), k_grad(m * f);
-  Rows keys(p.k, p.k_angles, b, a, 0, m, f, turned_k);
+  auto& own = workspace();
+  int64_t tile = std::min(p.tile, p.q.count);
+  float *weights = own.weights.take(tile * m), *inner = own.inner.take(tile * m), *q_grad = own.query_grad.take(tile * f), *k_grad = own.key_grad.take(m * f);
+  Rows keys(p.k, p.k_angles, b, a, 0, m, f, own.keys);
   float *v_to = to.v + b * m * step + a * f, *k_to = to.k + b * m * step + a * f;
   for (int64_t first = 0; first < p.q.count; first += p.tile) {
     int64_t rows = std::min(p.tile, p.q.count - first);
     float more = first > 0 ? 1.F : 0.F;
-    Rows queries(p.q, p.q_angles, b, a, first, rows, f, turned_q);
+    Rows queries(p.q, p.q_angles, b, a, first, rows, f, own.queries);
     const float* g = grad.at(b, a, first);
-    p.scores(queries, rows, keys, weights.data());
-    gemm(kYes, kNo, m, rows, f, 1.F, p.v.at(b, a), p.v.token, g, grad.token, 0.F, inner.data(), m);
+    p.scores(queries, rows, keys, weights);
+    gemm(kYes, kNo, m, rows, f, 1.F, p.v.at(b, a), p.v.token, g, grad.token, 0.F, inner, m);
     for (int64_t r = 0; r < rows; r++) {
-      float* w = weights.data() + r * m;
-      float* d = inner.data() + r * m;
+      float* w = weights + r * m;
+      float* d = inner + r * m;
       V shift(log_sums[(b * p.heads + a) * p.q.count + first + r]), scale(p.scale);
       V dot(at::vec::map2_reduce_all<float>([](V x, V y) { return x * y; }, plus, out.at(b, a, first + r), g + r * grad.token, f));
       at::vec::map<float>([shift](V x) { return (x - shift).exp_u20(); }, w, w, m);
       at::vec::map2<float>([dot, scale](V x, V y) { return x * (y - dot) * scale; }, d, w, d, m);
     }
-    gemm(kNo, kYes, f, m, rows, 1.F, g, grad.token, weights.data(), m, more, v_to, step);
-    gemm(kNo, kYes, f, m, rows, 1.F, queries.data, queries.step, inner.data(), m, more, k_grad.data(), f);
+    gemm(kNo, kYes, f, m, rows, 1.F, g, grad.token, weights, m, more, v_to, step);
+    gemm(kNo, kYes, f, m, rows, 1.F, queries.data, queries.step, inner, m, more, k_grad, f);
     float* q_to = to.q + (b * p.q.count + first) * step + a * f;
-    gemm(kNo, kNo, f, rows, m, 1.F, keys.data, keys.step, inner.data(), m, 0.F, q_grad.data(), f);
-    if (p.q_angles) turn(p.q_angles, b, first, rows, q_grad.data(), f, q_to, step, true);
-    else for (int64_t r = 0; r < rows; r++) std::copy_n(q_grad.data() + r * f, f, q_to + r * step);
+    gemm(kNo, kNo, f, rows, m, 1.F, keys.data, keys.step, inner, m, 0.F, q_grad, f);
+    if (p.q_angles) turn(p.q_angles, b, first, rows, q_grad, f, q_to, step, true);
+    else for (int64_t r = 0; r < rows; r++) std::copy_n(q_grad + r * f, f, q_to + r * step);
   }
-  if (p.k_angles) turn(p.k_angles, b, 0, m, k_grad.data(), f, k_to, step, true);
-  else for (int64_t r = 0; r < m; r++) std::copy_n(k_grad.data() + r * f, f, k_to + r * step);
+  if (p.k_angles) turn(p.k_angles, b, 0, m, k_grad, f, k_to, step, true);
+  else for (int64_t r = 0; r < m; r++) std::copy_n(k_grad + r * f, f, k_to + r * step);
 }
 
 at::Tensor with_channels_together(const at::Tensor& t) { return t.stride(-1) == 1 ? t : t.contiguous(); }

@@ -1,7 +1,7 @@
 // B batch · N query tokens · M key tokens · D width · A heads · F channels of a head
 import { ShapeError } from '../support/errors.js';
-import type { Generator } from '../tensor/generator.js';
 import { hasKernels } from '../tensor/fused.js';
+import type { Generator } from '../tensor/generator.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import { Linear } from './linear.js';
@@ -63,7 +63,7 @@ export class Attention extends Module {
 
   forward(x_BND: Tensor, inputs: AttentionInputs = {}): Tensor {
     return scope(() => {
-      const heads = this.#heads(x_BND, inputs);
+      const heads = this.heads(x_BND, inputs);
       return this.proj.forward(ops.flatten(hasKernel(heads, inputs) ? fused(heads) : this.plain(heads, inputs), 2, 3));
     });
   }
@@ -79,7 +79,7 @@ export class Attention extends Module {
   /** How the first `queries` tokens divide their attention among all tokens, by head: (B, A, queries, M), rows sum to one. */
   weights(x_BND: Tensor, inputs: AttentionInputs, queries: number): Tensor {
     return scope(() => {
-      const [q_BANF, k_BAMF] = this.#turned(this.#heads(x_BND, inputs));
+      const [q_BANF, k_BAMF] = this.#turned(this.heads(x_BND, inputs));
       const first_BAQF = ops.narrow(q_BANF, 2, 0, queries);
       const scale = 1 / Math.sqrt(first_BAQF.size(3));
       const scores_BAQM = ops.matmul(ops.mul(first_BAQF, scale), ops.transpose(k_BAMF, 2, 3));
@@ -88,7 +88,8 @@ export class Attention extends Module {
     });
   }
 
-  #heads(x_BND: Tensor, { coordinates_BN2, context }: AttentionInputs): Heads {
+  /** Queries, keys and values of tokens (B, N, D). */
+  heads(x_BND: Tensor, { coordinates_BN2, context }: AttentionInputs): Heads {
     return scope(() => {
       const queryTable = this.#table(coordinates_BN2);
       const keyTable = context ? this.#table(context.coordinates_BM2) : queryTable;
@@ -125,7 +126,7 @@ export class Attention extends Module {
 }
 
 /** Queries, keys and values by head, and where their tokens are. */
-interface Heads {
+export interface Heads {
   readonly q_BNAF: Tensor;
   readonly k_BMAF: Tensor;
   readonly v_BMAF: Tensor;

@@ -5,6 +5,12 @@ import { defineAction } from '../run-command.js';
 /** `tessera bench`. */
 export function register(program: Command): void {
   const bench = program.command('bench').description('measure what this machine does, against its own measured peak');
+  registerStep(bench);
+  registerOps(bench);
+  registerKnn(bench);
+}
+
+function registerStep(bench: Command): void {
   const step = bench
     .command('step')
     .summary('one training step: time, images per second, share of the peak')
@@ -31,6 +37,9 @@ export function register(program: Command): void {
       return benchStep(options);
     },
   );
+}
+
+function registerOps(bench: Command): void {
   const operators = bench
     .command('ops')
     .summary('what a training step spends its time on, operator by operator')
@@ -48,6 +57,9 @@ export function register(program: Command): void {
     const { benchOps } = await import('../actions/bench-ops.js');
     return benchOps(options);
   });
+}
+
+function registerKnn(bench: Command): void {
   const knn = bench
     .command('knn')
     .summary('nearest neighbours: time, share of the peak, against scikit-learn')

@@ -2,8 +2,8 @@
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import { normal, zeros } from '../../nn/init.js';
 import { Module, type Parameter } from '../../nn/module.js';
-import type { Generator } from '../../tensor/generator.js';
 import { hasKernels } from '../../tensor/fused.js';
+import type { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import { crossEntropy } from './cross-entropy.js';
@@ -87,7 +87,7 @@ export class OnlineClustering extends Module {
         const { weight, bias } = this.layer;
         const temperatures = [targetTemperature, predictionTemperature] as const;
         const [loss, assignments_SK, winners_K] = ops.onlineClustering(
-          ...[features_NBD, weight, bias, patches, ...temperatures, iterations, count] as const,
+          ...([features_NBD, weight, bias, patches, ...temperatures, iterations, count] as const),
         );
         return { assignments_SK, loss, ...(count && { winners_K }) };
       }

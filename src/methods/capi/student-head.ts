@@ -2,8 +2,8 @@
 import { ones, truncatedNormal } from '../../nn/init.js';
 import { Linear } from '../../nn/linear.js';
 import { Module, type Parameter } from '../../nn/module.js';
-import type { Generator } from '../../tensor/generator.js';
 import { hasKernels } from '../../tensor/fused.js';
+import type { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope, type Tensor } from '../../tensor/tensor.js';
 import { crossEntropy } from './cross-entropy.js';
