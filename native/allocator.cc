@@ -1,6 +1,6 @@
-// Memory of large tensors, kept and reused. glibc's malloc returns such blocks to the system or cuts them up, and fetching
-// them again, page by page, costs a training step 10 to 20 %. Here they come from regions of huge pages that the process
-// keeps: the best fitting free block is split, and neighbours that are free become one block again.
+// Memory of large tensors, kept and reused. glibc's malloc returns such blocks to the system or cuts them up, and
+// fetching them again, page by page, costs a training step 10 to 20 %. Here they come from regions of huge pages that
+// the process keeps: the best fitting free block is split, and neighbours that are free become one block again.
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 #include <sys/mman.h>
@@ -15,10 +15,10 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kLarge = size_t{1} << 16;    // smaller tensors stay with malloc
-constexpr size_t kGrain = size_t{1} << 12;    // sizes are rounded up to this
+constexpr size_t kLarge = size_t{1} << 16;  // smaller tensors stay with malloc
+constexpr size_t kGrain = size_t{1} << 12;  // sizes are rounded up to this
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kRegion = size_t{1} << 30;   // address space, not memory: pages are fetched when they are first written
+constexpr size_t kRegion = size_t{1} << 30;  // address space, not memory: pages are fetched when they are first written
 
 constexpr size_t round_up(size_t size, size_t grain) { return (size + grain - 1) / grain * grain; }
 
@@ -68,7 +68,8 @@ class BlockCache final : public at::Allocator {
     std::lock_guard lock(cache.mutex_);
     auto block = cache.blocks_.find(static_cast<char*>(data));
     if (block == cache.blocks_.end()) return c10::GetDefaultCPUAllocator()->raw_deallocate(data);
-    if (auto next = std::next(block); next != cache.blocks_.end() && next->second.free && !next->second.first) cache.join(block, next);
+    if (auto next = std::next(block); next != cache.blocks_.end() && next->second.free && !next->second.first)
+      cache.join(block, next);
     if (auto before = block; !block->second.first && (--before)->second.free) {
       cache.free_.erase({before->second.size, before->first});
       before->second.size += block->second.size;
@@ -87,7 +88,8 @@ class BlockCache final : public at::Allocator {
 
   void add_region(size_t least) {
     for (size_t size : {std::max(kRegion, round_up(least, kHugePage)), round_up(least, kHugePage)}) {
-      void* found = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      void* found =
+          mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (found == MAP_FAILED) continue;
       auto* start = reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(found), kHugePage));
 #ifdef MADV_HUGEPAGE
@@ -101,8 +103,8 @@ class BlockCache final : public at::Allocator {
   }
 
   std::mutex mutex_;
-  Blocks blocks_;                              // by address
-  std::set<std::pair<size_t, char*>> free_;    // by size, then address
+  Blocks blocks_;                            // by address
+  std::set<std::pair<size_t, char*>> free_;  // by size, then address
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// How long each operator takes: PyTorch's own observers, added up by name. Times are those of the thread that calls, without
-// the operators that an operator calls itself.
+// How long each operator takes: PyTorch's own observers, added up by name. Times are those of the thread that calls,
+// without the operators that an operator calls itself.
 #include <ATen/record_function.h>
 
 #include <chrono>
@@ -64,7 +64,8 @@ napi_value start(Args& args) {
   auto& p = profile();
   if (p.handle != at::INVALID_CALLBACK_HANDLE) throw CodedError("ENGINE", "operators are being timed already");
   p.totals.clear();
-  p.handle = at::addGlobalCallback(at::RecordFunctionCallback(begin, end).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  p.handle = at::addGlobalCallback(
+      at::RecordFunctionCallback(begin, end).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   return args.undefined();
 }
 

@@ -1,6 +1,7 @@
-// The smallest of many scores that come tile by tile: what is left of a nearest-neighbour search when a matrix product has
-// made them. `scores` and `indices` (Q, K) hold the K smallest so far of each row, with index -1 where there are none yet;
-// the columns of `tile` (Q, T) are the scores `first`, `first` + 1, … of the same rows. NaN counts as infinite. A score that is not small enough costs one comparison, and almost none is.
+// The smallest of many scores that come tile by tile: what is left of a nearest-neighbour search when a matrix product
+// has made them. `scores` and `indices` (Q, K) hold the K smallest so far of each row, with index -1 where there are
+// none yet; the columns of `tile` (Q, T) are the scores `first`, `first` + 1, … of the same rows. NaN counts as
+// infinite. A score that is not small enough costs one comparison, and almost none is.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
@@ -14,7 +15,8 @@ namespace {
 // Scores that are compared at once; a block without a small one is left behind by its sum of comparisons.
 constexpr int64_t kBlock = 64;
 
-// Sorted by score, equal ones by index, for later ones have larger indices; places that are still free (index -1) come last.
+// Sorted by score, equal ones by index, for later ones have larger indices; places that are still free (index -1) come
+// last.
 void insert(float* scores, int64_t* indices, int64_t kept, float score, int64_t index) {
   int64_t place = kept - 1;
   for (; place > 0 && (score < scores[place - 1] || indices[place - 1] < 0); place--) {
@@ -45,17 +47,21 @@ void keep_row(const float* row, int64_t count, int64_t first, float* scores, int
 }
 
 void keep_smallest_(at::Tensor& scores, at::Tensor& indices, const at::Tensor& tile, int64_t first) {
-  TORCH_CHECK(tile.dim() == 2 && scores.dim() == 2 && scores.sizes() == indices.sizes() && scores.size(0) == tile.size(0) && scores.size(1) > 0,
-              "expected scores and indices (Q, K) and a tile (Q, T), received ", scores.sizes(), ", ", indices.sizes(), " and ", tile.sizes());
-  TORCH_CHECK(scores.scalar_type() == at::kFloat && tile.scalar_type() == at::kFloat && indices.scalar_type() == at::kLong,
-              "expected float32 scores and int64 indices");
+  TORCH_CHECK(tile.dim() == 2 && scores.dim() == 2 && scores.sizes() == indices.sizes() &&
+                  scores.size(0) == tile.size(0) && scores.size(1) > 0,
+              "expected scores and indices (Q, K) and a tile (Q, T), received ", scores.sizes(), ", ", indices.sizes(),
+              " and ", tile.sizes());
+  TORCH_CHECK(
+      scores.scalar_type() == at::kFloat && tile.scalar_type() == at::kFloat && indices.scalar_type() == at::kLong,
+      "expected float32 scores and int64 indices");
   TORCH_CHECK(scores.is_contiguous() && indices.is_contiguous() && tile.is_contiguous(), "expected contiguous tensors");
   int64_t kept = scores.size(1), count = tile.size(1);
   float* all_scores = scores.data_ptr<float>();
   int64_t* all_indices = indices.data_ptr<int64_t>();
   const float* rows = tile.const_data_ptr<float>();
   at::parallel_for(0, tile.size(0), 16, [&](int64_t begin, int64_t end) {
-    for (int64_t q = begin; q < end; q++) keep_row(rows + q * count, count, first, all_scores + q * kept, all_indices + q * kept, kept);
+    for (int64_t q = begin; q < end; q++)
+      keep_row(rows + q * count, count, first, all_scores + q * kept, all_indices + q * kept, kept);
   });
 }
 

@@ -1,5 +1,5 @@
-// RMSNorm with its gradient: x / sqrt(mean(x²) + eps) over the last axis, times a weight where there is one. One pass over
-// the input each way; only the input and one number a row are kept for the gradient. float32 on the processor.
+// RMSNorm with its gradient: x / sqrt(mean(x²) + eps) over the last axis, times a weight where there is one. One pass
+// over the input each way; only the input and one number a row are kept for the gradient. float32 on the processor.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -27,7 +27,8 @@ void normalise_row(const float* row, const float* weight, float scale, float* ou
 }
 
 // The gradient of one row; that of the weight is added to `weight_grad`.
-void row_gradient(const float* grad, const float* row, const float* weight, float scale, float* out, float* weight_grad, int64_t width) {
+void row_gradient(const float* grad, const float* row, const float* weight, float scale, float* out, float* weight_grad,
+                  int64_t width) {
   V dot(0), s(scale);
   float rest = 0;
   int64_t i = 0;
@@ -49,13 +50,15 @@ void row_gradient(const float* grad, const float* row, const float* weight, floa
   }
   float total = rest + at::vec::vec_reduce_all<float>([](V a, V b) { return a + b; }, dot);
   V back(scale * scale * scale / static_cast<float>(width) * total);
-  if (weight) at::vec::map3<float>([s, back](V g, V w, V x) { return g * w * s - x * back; }, out, grad, weight, row, width);
+  if (weight)
+    at::vec::map3<float>([s, back](V g, V w, V x) { return g * w * s - x * back; }, out, grad, weight, row, width);
   else at::vec::map2<float>([s, back](V g, V x) { return g * s - x * back; }, out, grad, row, width);
 }
 
 class RmsNorm : public torch::autograd::Function<RmsNorm> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps) {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& input,
+                            const std::optional<at::Tensor>& weight, double eps) {
     auto x = input.contiguous();
     int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(width, 1);
     auto out = at::empty_like(x), scales = at::empty({rows}, x.options());
@@ -65,7 +68,8 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
     float* scale = scales.mutable_data_ptr<float>();
     at::parallel_for(0, rows, kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++) {
-        scale[r] = 1 / std::sqrt(square_sum(from + r * width, width) / static_cast<float>(width) + static_cast<float>(eps));
+        scale[r] =
+            1 / std::sqrt(square_sum(from + r * width, width) / static_cast<float>(width) + static_cast<float>(eps));
         normalise_row(from + r * width, factors, scale[r], to + r * width, width);
       }
     });
@@ -73,7 +77,8 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
     return out;
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, const torch::autograd::variable_list& grads) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& grads) {
     auto saved = ctx->get_saved_variables();
     auto& x = saved[0];
     auto& weight = saved[2];
@@ -81,7 +86,8 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
     int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(width, 1), threads = at::get_num_threads();
     auto out = at::empty_like(x);
     auto partial = weight.defined() ? at::zeros({threads, width}, x.options()) : at::Tensor();
-    const float *from = x.const_data_ptr<float>(), *given = grad.const_data_ptr<float>(), *scale = saved[1].const_data_ptr<float>();
+    const float *from = x.const_data_ptr<float>(), *given = grad.const_data_ptr<float>(),
+                *scale = saved[1].const_data_ptr<float>();
     const float* factors = weight.defined() ? weight.const_data_ptr<float>() : nullptr;
     float* to = out.mutable_data_ptr<float>();
     float* sums = weight.defined() ? partial.mutable_data_ptr<float>() : nullptr;
@@ -90,7 +96,8 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
     at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t part = begin; part < end; part++) {
         for (int64_t r = part * share; r < std::min(rows, (part + 1) * share); r++) {
-          row_gradient(given + r * width, from + r * width, factors, scale[r], to + r * width, sums + (sums ? part * width : 0), width);
+          row_gradient(given + r * width, from + r * width, factors, scale[r], to + r * width,
+                       sums + (sums ? part * width : 0), width);
         }
       }
     });
@@ -99,13 +106,17 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
 };
 
 at::Tensor rms_norm(const at::Tensor& x, const std::optional<at::Tensor>& weight, double eps) {
-  TORCH_CHECK(x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() > 0, "expected float32 rows on the processor, received ", x.scalar_type(), " on ", x.device());
-  TORCH_CHECK(!weight || (weight->scalar_type() == at::kFloat && weight->is_contiguous() && weight->sizes() == x.sizes().slice(x.dim() - 1)),
+  TORCH_CHECK(x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() > 0,
+              "expected float32 rows on the processor, received ", x.scalar_type(), " on ", x.device());
+  TORCH_CHECK(!weight || (weight->scalar_type() == at::kFloat && weight->is_contiguous() &&
+                          weight->sizes() == x.sizes().slice(x.dim() - 1)),
               "expected a contiguous float32 weight of ", x.size(-1), " values");
   return RmsNorm::apply(x, weight, eps);
 }
 
-TORCH_LIBRARY_FRAGMENT(tessera, library) { library.def("rms_norm(Tensor x, Tensor? weight, float eps) -> Tensor", rms_norm); }
+TORCH_LIBRARY_FRAGMENT(tessera, library) {
+  library.def("rms_norm(Tensor x, Tensor? weight, float eps) -> Tensor", rms_norm);
+}
 
 }  // namespace
 }  // namespace tessera
