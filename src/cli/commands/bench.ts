@@ -7,6 +7,7 @@ export function register(program: Command): void {
   const bench = program.command('bench').description('measure what this machine does, against its own measured peak');
   registerStep(bench);
   registerOps(bench);
+  registerLoader(bench);
   registerKnn(bench);
 }
 
@@ -56,6 +57,31 @@ function registerOps(bench: Command): void {
     read.done('bench ops');
     const { benchOps } = await import('../actions/bench-ops.js');
     return benchOps(options);
+  });
+}
+
+function registerLoader(bench: Command): void {
+  const loader = bench
+    .command('loader')
+    .summary('image files to training batches: images per second')
+    .description('Decodes, crops, resizes and flips images as training does, without training.')
+    .requiredOption('--data <spec>', 'images: a folder, scenes://, tar://, parquet://, list://, …')
+    .option('--size <n>', 'side of the crops in pixels (224)')
+    .option('--batch <n>', 'images in a batch (64)')
+    .option('--workers <n>', 'threads that decode images (default: all cores)')
+    .option('--images <n>', 'images that are timed (2048)');
+  defineAction(loader, ['bench loader --data photos/ --size 224 --workers 2'], async (raw: RawOptions) => {
+    const read = new OptionReader(raw);
+    const options = {
+      data: read.text('data')!,
+      size: read.integer('size'),
+      batch: read.integer('batch'),
+      workers: read.integer('workers'),
+      images: read.integer('images'),
+    };
+    read.done('bench loader');
+    const { benchLoader } = await import('../actions/bench-loader.js');
+    return benchLoader(options);
   });
 }
 
