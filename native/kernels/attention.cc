@@ -21,11 +21,8 @@ extern "C" void sgemm_(const char* transpose_a, const char* transpose_b, const i
 namespace tessera {
 namespace {
 
-using V = at::vec::Vectorized<float>;
 constexpr char kNo = 'N', kYes = 'T';
 constexpr int64_t kTileValues = int64_t{1} << 17;  // scores of a tile: 512 KB
-
-const auto plus = [](V a, V b) { return a + b; };
 
 void gemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda,
           const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {

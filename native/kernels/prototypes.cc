@@ -20,7 +20,6 @@
 namespace tessera {
 namespace {
 
-using V = at::vec::Vectorized<float>;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -28,8 +27,6 @@ constexpr int64_t kChunkRows = 512;                 // enough for a matrix produ
 constexpr int64_t kChunkValues = int64_t{8} << 20;  // 32 MB of logits at most, but one position or row at least
 constexpr float kShift = 50;  // keeps the exponentials of a column in the upper half of the number range
 constexpr float kEps = 1e-8F;
-
-const auto plus = [](V a, V b) { return a + b; };
 
 V exponential(V x) { return x.exp_u20(); }
 

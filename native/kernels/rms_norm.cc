@@ -12,12 +12,10 @@
 namespace tessera {
 namespace {
 
-using at::vec::Vectorized;
-using V = Vectorized<float>;
 constexpr int64_t kGrain = 32;  // rows that are worth a thread
 
 float square_sum(const float* row, int64_t width) {
-  return at::vec::map_reduce_all<float>([](V x) { return x * x; }, [](V a, V b) { return a + b; }, row, width);
+  return at::vec::map_reduce_all<float>([](V x) { return x * x; }, plus, row, width);
 }
 
 void normalise_row(const float* row, const float* weight, float scale, float* out, int64_t width) {
@@ -48,7 +46,7 @@ void row_gradient(const float* grad, const float* row, const float* weight, floa
     }
     rest += g * row[i];
   }
-  float total = rest + at::vec::vec_reduce_all<float>([](V a, V b) { return a + b; }, dot);
+  float total = rest + at::vec::vec_reduce_all<float>(plus, dot);
   V back(scale * scale * scale / static_cast<float>(width) * total);
   if (weight)
     at::vec::map3<float>([s, back](V g, V w, V x) { return g * w * s - x * back; }, out, grad, weight, row, width);

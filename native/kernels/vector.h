@@ -12,3 +12,12 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <ATen/cpu/vec/functional.h>
 #include <ATen/cpu/vec/vec.h>
+
+namespace tessera {
+
+using V = at::vec::Vectorized<float>;
+
+// A lambda, so that loops over rows inline it.
+inline constexpr auto plus = [](V a, V b) { return a + b; };
+
+}  // namespace tessera

@@ -1,15 +1,7 @@
+import type { Product } from '../../methods/capi/step-products.js';
 import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { scope } from '../../tensor/tensor.js';
-
-/** A product (rows x inner) by (inner x columns), `batch` of them at once; one factor may lie transposed in memory. */
-export interface ProductShape {
-  readonly rows: number;
-  readonly inner: number;
-  readonly columns: number;
-  readonly batch: number;
-  readonly transposed: 'left' | 'right' | 'none';
-}
 
 /** GFLOP/s of a product of two 1024 x 1024 float32 matrices: the best of several rounds. */
 export function matrixProductPeak(): number {
@@ -19,7 +11,8 @@ export function matrixProductPeak(): number {
 }
 
 /** The least seconds that a float32 product takes on the processor, of several rounds. */
-export function productSeconds({ rows, inner, columns, batch, transposed }: ProductShape, rounds: number): number {
+export function productSeconds(product: Omit<Product, 'times'>, rounds: number): number {
+  const { rows, inner, columns, batch, transposed } = product;
   using generator = new Generator(0);
   return scope(() => {
     const matrix = (height: number, width: number, turned: boolean) => {

@@ -12,16 +12,9 @@ export function register(program: Command): void {
 }
 
 function registerStep(bench: Command): void {
-  const step = bench
-    .command('step')
+  const step = stepCommand(bench, 'step')
     .summary('one training step: time, images per second, share of the peak')
     .description('Times training steps on random images and compares them with the matrix-product peak measured first.')
-    .option('--preset <name>', 'size of the encoder')
-    .option('--batch <n>', 'images in a step')
-    .option('--image <n>', 'side of the images in pixels')
-    .option('--threads <n>', 'threads of the engine (default: all cores)')
-    .option('--steps <n>', 'steps that are timed, after warming up')
-    .option('--device <device>', 'cpu, cuda, cuda:<number> or mps')
     .option('--vs <file>', 'compare with the JSON document of an earlier bench step --json');
   defineAction(
     step,
@@ -41,16 +34,9 @@ function registerStep(bench: Command): void {
 }
 
 function registerOps(bench: Command): void {
-  const operators = bench
-    .command('ops')
+  const operators = stepCommand(bench, 'ops')
     .summary('what a training step spends its time on, operator by operator')
-    .description('Times every operator of training steps on random images, and what is left of the step without them.')
-    .option('--preset <name>', 'size of the encoder')
-    .option('--batch <n>', 'images in a step')
-    .option('--image <n>', 'side of the images in pixels')
-    .option('--threads <n>', 'threads of the engine (default: all cores)')
-    .option('--steps <n>', 'steps that are timed, after warming up')
-    .option('--device <device>', 'cpu, cuda, cuda:<number> or mps');
+    .description('Times every operator of training steps on random images, and what is left of the step without them.');
   defineAction(operators, ['bench ops', 'bench ops --preset base --threads 2 --json'], async (raw: RawOptions) => {
     const read = new OptionReader(raw);
     const options = stepOptions(read);
@@ -110,6 +96,18 @@ function registerKnn(bench: Command): void {
     const { benchKnn } = await import('../actions/bench-knn.js');
     return benchKnn(options);
   });
+}
+
+/** A command that takes training steps, with the options that {@link stepOptions} reads. */
+function stepCommand(bench: Command, name: string): Command {
+  return bench
+    .command(name)
+    .option('--preset <name>', 'size of the encoder')
+    .option('--batch <n>', 'images in a step')
+    .option('--image <n>', 'side of the images in pixels')
+    .option('--threads <n>', 'threads of the engine (default: all cores)')
+    .option('--steps <n>', 'steps that are timed, after warming up')
+    .option('--device <device>', 'cpu, cuda, cuda:<number> or mps');
 }
 
 const stepOptions = (read: OptionReader) => ({
