@@ -4,6 +4,7 @@ import { DataError } from '../support/errors.js';
 import type { ImageSource, LabelSource } from './dataset.js';
 import { PIXEL_LIMIT, readLabelPng } from './decode-label-png.js';
 import { readParquetCell } from './decode-parquet.js';
+import { decodeJpeg, type PictureMemory } from './native-images.js';
 import type { Raster } from './resample.js';
 import { cachedScene } from './scenes/scene-cache.js';
 
@@ -28,11 +29,12 @@ sharp.block({
 /**
  * Decodes one image to 8-bit RGB.
  *
+ * @param memory may hold the pixels; those of the image before are then gone
  * @throws {DataError} the image cannot be read; the message is fit to be shown.
  */
-export async function decodeImage(source: ImageSource): Promise<Raster> {
+export async function decodeImage(source: ImageSource, memory?: PictureMemory): Promise<Raster> {
   if (source.kind === 'scene') return { data: cachedScene(source).rgb, width: source.size, height: source.size };
-  return decodeRgb(await readBytes(source));
+  return decodeRgb(await readBytes(source), memory);
 }
 
 /**
@@ -44,8 +46,12 @@ export async function decodeImage(source: ImageSource): Promise<Raster> {
  *
  * @throws {DataError} the image is truncated, broken, oversized or of another format.
  */
-export async function decodeRgb(bytes: Uint8Array): Promise<Raster> {
+export async function decodeRgb(bytes: Uint8Array, memory?: PictureMemory): Promise<Raster> {
   if (bytes.length === 0) throw new DataError('the file is empty');
+  return decodeJpeg(bytes, memory) ?? decodeBySharp(bytes);
+}
+
+async function decodeBySharp(bytes: Uint8Array): Promise<Raster> {
   for (let tries = 1; ; tries++) {
     try {
       return await decodeOnce(bytes);

@@ -1,3 +1,4 @@
+import { imageLibraries } from '../engine/installation.js';
 import { DataError, UsageError } from '../support/errors.js';
 import type { Dataset, Item } from './dataset.js';
 import { DecodingPool } from './decoding-pool.js';
@@ -115,7 +116,8 @@ export class Loader implements AsyncIterable<ImageBatch> {
       bytes += view.size * view.size * 3;
     }
     this.#sampleBytes = bytes;
-    this.#pool = new DecodingPool(options.workers, { views: options.views, seed: options.seed });
+    const { views, seed } = options;
+    this.#pool = new DecodingPool(options.workers, { views, seed, native: imageLibraries() });
     this.#prefetch();
   }
 

@@ -4,14 +4,17 @@ import { boundNursery, collectGarbage } from '../support/steady-memory.js';
 import { drawAugmentation } from './augment.js';
 import type { ImageSource, LabelSource } from './dataset.js';
 import { decodeImage, decodeLabels } from './decode.js';
+import { type NativeImages, PictureMemory, resample, useNativeImages } from './native-images.js';
 import { applyPixelOperation } from './pixel-operations.js';
-import { type Geometry, type Raster, resampleNearest, resampleRgb } from './resample.js';
+import { type Geometry, type Raster, resampleNearest } from './resample.js';
 import { type View, viewGeometry } from './views.js';
 
 /** What a worker is told once. */
 export interface WorkerSettings {
   views: readonly View[];
   seed: number;
+  /** What decodes and resizes fast, where it is set up. */
+  native: NativeImages | undefined;
 }
 
 /** One sample to decode into place `slot` of the batch. `position` is its place in the whole stream. */
@@ -52,7 +55,9 @@ export interface Failure {
 /** Separates the random numbers of crops from those of other users of the same seed: "crop". */
 const CROP_STREAM = 0x63726f70;
 
-const { views, seed } = workerData as WorkerSettings;
+const { views, seed, native } = workerData as WorkerSettings;
+useNativeImages(native);
+const memory = new PictureMemory();
 const viewBytes = views.map((view) => view.size * view.size * 3);
 const sampleBytes = viewBytes.reduce((sum, bytes) => sum + bytes, 0);
 
@@ -89,7 +94,7 @@ async function work(job: Job): Promise<void> {
 /** Fills `output` with a view of the image. */
 function cut(image: Raster, view: View, random: Random, output: Uint8Array): Geometry {
   const geometry = viewGeometry(view, image.width, image.height, random);
-  resampleRgb(image, geometry, output);
+  resample(image, geometry, output);
   if (view.kind === 'random-resized-crop' && view.augment !== undefined) {
     for (const operation of drawAugmentation(view.augment, random)) applyPixelOperation(output, view.size, operation);
   }
@@ -97,7 +102,7 @@ function cut(image: Raster, view: View, random: Random, output: Uint8Array): Geo
 }
 
 async function fill(job: Job, task: Task): Promise<void> {
-  const image = await decodeImage(task.image);
+  const image = await decodeImage(task.image, memory);
   let first: Geometry | undefined;
   let at = task.slot * sampleBytes;
   views.forEach((view, i) => {

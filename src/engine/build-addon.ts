@@ -3,11 +3,12 @@ import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { EngineError } from '../support/errors.js';
 import type { Libtorch } from './locate-libtorch.js';
-import { type AddonPlan, type BuildPlaces, planAddon, type Unit } from './plan-addon.js';
+import { type AddonPlan, type BuildPlaces, type Product, planAddon, type Unit } from './plan-addon.js';
 import { runProgram } from './run-program.js';
 
 /** What {@link buildAddon} made or found made. */
 export interface BuiltAddon {
+  /** The engine's addon; the one for images lies beside it. */
   readonly addon: string;
   readonly hash: string;
   /** How many sources were compiled and how many objects were taken from an earlier build. */
@@ -21,9 +22,9 @@ const bytesPerCompiler = 1.5e9;
 const keepDays = 14;
 
 /**
- * Compiles `native/*.cc` and `native/kernels/*.cc` with g++ (or `CXX`) against a libtorch, in parallel, and links
- * `build/native/<hash>/tessera.node`. An addon that is up to date is found and not built; sources that have not changed
- * since an earlier build are not compiled again.
+ * Compiles `native/*.cc` and `native/kernels/*.cc` with g++ (or `CXX`) against a libtorch, and `native/images/*.cc` without,
+ * in parallel, and links `build/native/<hash>/tessera.node` and `images.node`. Addons that are up to date are found and not
+ * built; sources that have not changed since an earlier build are not compiled again.
  * @throws {EngineError} no compiler, a source does not compile (its messages in full), the addon does not link, has two
  * OpenMP runtimes or does not load.
  */
@@ -33,21 +34,29 @@ export async function buildAddon(
   places: Partial<BuildPlaces> = {},
 ): Promise<BuiltAddon> {
   const plan = await planAddon(libtorch, places);
-  const { addon, hash, units } = plan;
-  if (existsSync(addon)) return { addon, hash, compiled: 0, reused: units.length };
+  const { hash } = plan;
+  const products = [plan.engine, plan.images];
+  const units = products.flatMap((product) => product.units.map((unit) => ({ ...unit, flags: product.compilerFlags })));
+  const { addon } = plan.engine;
+  if (products.every((product) => existsSync(product.addon))) return { addon, hash, compiled: 0, reused: units.length };
   const missing = units.filter(({ object }) => !existsSync(object));
   if (missing.length > 0) {
     log(`compiling ${missing.length} of ${units.length} files against libtorch ${libtorch.version}`);
   }
   mkdirSync(join(plan.places.build, 'objects'), { recursive: true });
   await compile(plan, missing);
-  await link(plan);
-  removeUnused(plan);
+  for (const product of products) await link(plan, product);
+  removeUnused(plan, units);
   return { addon, hash, compiled: missing.length, reused: units.length - missing.length };
 }
 
+/** A unit and the flags of its addon. */
+interface Job extends Unit {
+  readonly flags: readonly string[];
+}
+
 /** Compiles as many at once as there are cores and memory for; every failure is reported, not only the first. */
-async function compile(plan: AddonPlan, units: readonly Unit[]): Promise<void> {
+async function compile(plan: AddonPlan, units: readonly Job[]): Promise<void> {
   const width = Math.min(availableParallelism(), Math.floor(totalmem() / bytesPerCompiler));
   const queue = [...units];
   const failures = new Map<string, string>();
@@ -68,16 +77,16 @@ async function compile(plan: AddonPlan, units: readonly Unit[]): Promise<void> {
   });
 }
 
-async function compileUnit({ compiler, compilerFlags, places }: AddonPlan, { source, object }: Unit) {
+async function compileUnit({ compiler, places }: AddonPlan, { source, object, flags }: Job) {
   const temporary = `${object}.${process.pid}`;
-  const outcome = await runProgram(compiler, [...compilerFlags, '-c', source, '-o', temporary], places.env);
+  const outcome = await runProgram(compiler, [...flags, '-c', source, '-o', temporary], places.env);
   if (outcome.code === 0) renameSync(temporary, object);
   else rmSync(temporary, { force: true });
   return outcome;
 }
 
 /** The addon gets its name when it is known to load. */
-async function link({ compiler, linkerFlags, units, addon, places }: AddonPlan): Promise<void> {
+async function link({ compiler, places }: AddonPlan, { linkerFlags, units, addon }: Product): Promise<void> {
   const temporary = `${addon}.${process.pid}`;
   mkdirSync(dirname(addon), { recursive: true });
   try {
@@ -119,9 +128,9 @@ async function tryToLoad(addon: string): Promise<void> {
 }
 
 /** Removes builds and objects of earlier sources, compilers and libtorchs. */
-function removeUnused({ units, addon, places: { build } }: AddonPlan): void {
+function removeUnused({ engine, places: { build } }: AddonPlan, units: readonly Unit[]): void {
   const oldest = Date.now() - keepDays * 86_400_000;
-  const used = new Set([dirname(addon), ...units.map(({ object }) => object)]);
+  const used = new Set([dirname(engine.addon), ...units.map(({ object }) => object)]);
   const objects = readdirSync(join(build, 'objects')).map((name) => join(build, 'objects', name));
   const builds = readdirSync(build).filter((name) => /^[0-9a-f]{16}$/.test(name));
   for (const path of [...objects, ...builds.map((name) => join(build, name))]) {

@@ -1,16 +1,11 @@
-import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { type Entry, open, type ZipFile } from 'yauzl';
 import { EngineError } from '../support/errors.js';
-import { packageRoot } from './folders.js';
 import { pinnedVersion, privateCopy } from './locate-libtorch.js';
+import { downloadWheels, unpackWheel } from './pip-wheels.js';
 import { withLock } from './set-up-lock.js';
 
-const requirements = join(packageRoot, 'native', 'libtorch.requirements.txt');
 /** Megabytes that the wheels and what is kept of them take together while unpacking. */
 const neededMegabytes = 1100;
 
@@ -51,7 +46,7 @@ export async function installLibtorch(
       const wheels = await download(temporary, env);
       log('unpacking libtorch');
       const copy = join(temporary, 'copy');
-      for (const wheel of wheels) await unpack(wheel, copy);
+      for (const wheel of wheels) await unpackWheel(wheel, copy, (name) => kept.some((pattern) => pattern.test(name)));
       await rename(copy, target);
     } finally {
       await rm(temporary, { recursive: true, force: true });
@@ -93,51 +88,9 @@ async function removeLeftovers(target: string): Promise<void> {
 }
 
 async function download(temporary: string, env: NodeJS.ProcessEnv): Promise<string[]> {
-  const python = env.TESSERA_PYTHON || 'python3';
-  const args = [
-    '-m',
-    'pip',
-    'download',
-    '--no-deps',
-    '--python-version',
-    '311',
-    '--only-binary=:all:',
-    '--require-hashes',
-  ];
-  // pip's own temporary folder and cache would put the wheels on two more disks.
-  args.push('--no-cache-dir', '--disable-pip-version-check', '--dest', temporary, '-r', requirements);
-  const code = await new Promise<number>((settle) => {
-    const child = spawn(python, args, { env: { ...env, TMPDIR: temporary }, stdio: ['ignore', 2, 2] });
-    child.on('error', () => settle(127));
-    child.on('close', (status) => settle(status ?? 1));
+  const { wheels, failure } = await downloadWheels('libtorch.requirements.txt', temporary, env);
+  if (failure === undefined) return wheels;
+  throw new EngineError(`libtorch could not be downloaded: ${failure}.`, {
+    hint: 'Check the network and pip (`python3 -m pip --version`; mirrors and proxies are set with PIP_INDEX_URL and HTTPS_PROXY), or set TESSERA_LIBTORCH to a libtorch that is there already.',
   });
-  if (code !== 0) {
-    const what = code === 127 ? `${python} was not found` : `pip ended with exit code ${code}; its messages are above`;
-    throw new EngineError(`libtorch could not be downloaded: ${what}.`, {
-      hint: 'Check the network and pip (`python3 -m pip --version`; mirrors and proxies are set with PIP_INDEX_URL and HTTPS_PROXY), or set TESSERA_LIBTORCH to a libtorch that is there already.',
-    });
-  }
-  return (await readdir(temporary)).filter((name) => name.endsWith('.whl')).map((name) => join(temporary, name));
-}
-
-/** Unpacks the kept files of one wheel. pip has checked its hash, and yauzl refuses names that leave the folder. */
-async function unpack(wheel: string, target: string): Promise<void> {
-  const zip = await new Promise<ZipFile>((settle, fail) => {
-    open(wheel, { lazyEntries: true }, (error, file) => (error ? fail(error) : settle(file)));
-  });
-  await new Promise<void>((done, fail) => {
-    zip.on('end', done).on('error', fail);
-    zip.on('entry', (entry: Entry) => extract(zip, entry, target).then(() => zip.readEntry(), fail));
-    zip.readEntry();
-  });
-}
-
-async function extract(zip: ZipFile, entry: Entry, target: string): Promise<void> {
-  if (entry.fileName.endsWith('/') || !kept.some((pattern) => pattern.test(entry.fileName))) return;
-  const file = join(target, entry.fileName);
-  await mkdir(dirname(file), { recursive: true });
-  const content = await new Promise<Readable>((settle, fail) => {
-    zip.openReadStream(entry, (error, stream) => (error ? fail(error) : settle(stream)));
-  });
-  await pipeline(content, createWriteStream(file));
 }

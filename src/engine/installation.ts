@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../support/atomic-file.js';
 import { EngineError } from '../support/errors.js';
-import { buildFolder, packageRoot } from './folders.js';
+import type { Libjpeg } from './find-libjpeg.js';
+import { buildFolder, imagesAddonBeside, packageRoot } from './folders.js';
 import { describePlaces, type Libtorch, lookForLibtorch, readVersion } from './locate-libtorch.js';
 import { describeProcessor } from './processor.js';
 
@@ -15,6 +16,8 @@ export interface Installation {
   readonly hash: string;
   /** Signature of the processor that the addon was compiled for. */
   readonly processor: string;
+  /** What decodes JPEGs; null when none was found and sharp does. */
+  readonly libjpeg?: Libjpeg | null;
 }
 
 const setUp = `Run \`npm run setup\` in ${packageRoot} (or \`tessera setup\`).`;
@@ -49,6 +52,17 @@ export function whyUnusable(installation: Installation, env: NodeJS.ProcessEnv =
     return `it was built for libtorch ${libtorch.version}, but ${libtorch.root} now holds ${version}`;
   if (processor !== describeProcessor().signature) return 'it was compiled for another processor';
   return undefined;
+}
+
+/**
+ * The addon that decodes and resizes images, and the libjpeg-turbo that it opens, for threads that load no engine. Undefined
+ * when they are not set up: everything then works without, to the same pixels, but slower.
+ */
+export function imageLibraries(folder = buildFolder): { addon: string; libjpeg: string | undefined } | undefined {
+  const installation = recordedInstallation(folder);
+  if (installation?.processor !== describeProcessor().signature) return undefined;
+  const addon = imagesAddonBeside(installation.addon);
+  return existsSync(addon) ? { addon, libjpeg: installation.libjpeg?.path } : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { EngineError } from '../support/errors.js';
-import { buildFolder, packageRoot } from './folders.js';
+import { buildFolder, imagesAddonBeside, packageRoot } from './folders.js';
 import type { Libtorch } from './locate-libtorch.js';
 import { describeProcessor } from './processor.js';
 import { runProgram } from './run-program.js';
@@ -21,43 +21,74 @@ export interface Unit {
   readonly object: string;
 }
 
-/** How an addon is built, worked out without compiling anything. */
-export interface AddonPlan {
-  readonly compiler: string;
+/** An addon and what it is made of. */
+export interface Product {
+  /** Its path; it exists when it is up to date. */
+  readonly addon: string;
   readonly compilerFlags: readonly string[];
   readonly linkerFlags: readonly string[];
   readonly units: readonly Unit[];
+}
+
+/** How the addons are built, worked out without compiling anything. */
+export interface AddonPlan {
+  readonly compiler: string;
   /** Covers sources, headers, flags, compiler, libtorch and processor. */
   readonly hash: string;
-  /** Path of the addon; it exists when it is up to date. */
-  readonly addon: string;
+  readonly engine: Product;
+  /** Decodes and resizes images in threads that do without libtorch. */
+  readonly images: Product;
   readonly places: BuildPlaces;
 }
 
 /**
- * Plans the build of `native/*.cc` and `native/kernels/*.cc` against a libtorch. Costs one short process (the compiler's
- * version).
+ * Plans the build of `native/*.cc` and `native/kernels/*.cc` against a libtorch, and of `native/images/*.cc` without. Costs
+ * one short process (the compiler's version).
  * @throws {EngineError} there is no compiler (`CXX`, else `g++`).
  */
 export async function planAddon(libtorch: Libtorch, places: Partial<BuildPlaces> = {}): Promise<AddonPlan> {
   const all = { native: join(packageRoot, 'native'), build: buildFolder, env: process.env, ...places };
   const compiler = all.env.CXX || 'g++';
-  const { sources, headers } = listSources(all.native);
-  const compilerFlags = listCompilerFlags(libtorch, all.native);
-  const linkerFlags = listLinkerFlags(libtorch);
-  const key = digest(
-    compilerFlags.join('\n'),
-    `${compiler} ${await compilerVersion(compiler, all.env)} ${describeProcessor().signature}`,
+  const files = readdirSync(all.native, { recursive: true, encoding: 'utf8' }).sort();
+  const tools = `${compiler} ${await compilerVersion(compiler, all.env)} ${describeProcessor().signature}`;
+  const engineFlags = listCompilerFlags(libtorch, all.native);
+  const engine = listUnits(all, files, /^(?:kernels\/)?[^/]+\.cc$/, [
+    engineFlags.join('\n'),
+    tools,
     versionText(libtorch.root),
-    ...headers.flatMap((file) => [file, readFileSync(file)]),
-  );
-  const units = sources.map((source) => {
-    const name = `${basename(source, '.cc')}-${digest(key, source, readFileSync(source))}.o`;
-    return { source, object: join(all.build, 'objects', name) };
-  });
-  const hash = digest(linkerFlags.join('\n'), ...units.map(({ object }) => object));
+  ]);
+  const imageFlags = listImageFlags();
+  const images = listUnits(all, files, /^images\/[^/]+\.cc$/, [imageFlags.join('\n'), tools]);
+  const linkerFlags = listLinkerFlags(libtorch);
+  const hash = digest(linkerFlags.join('\n'), ...[...engine, ...images].map(({ object }) => object));
   const addon = join(all.build, hash, 'tessera.node');
-  return { compiler, compilerFlags, linkerFlags, units, hash, addon, places: all };
+  return {
+    compiler,
+    hash,
+    engine: { addon, compilerFlags: engineFlags, linkerFlags, units: engine },
+    images: { addon: imagesAddonBeside(addon), compilerFlags: imageFlags, linkerFlags: sharedFlags(), units: images },
+    places: all,
+  };
+}
+
+/** The sources among `files` and their objects, whose names cover `key`, the source and the headers in its folders. */
+function listUnits(
+  { native, build }: BuildPlaces,
+  files: readonly string[],
+  ours: RegExp,
+  key: readonly string[],
+): Unit[] {
+  const sources = files.filter((name) => ours.test(name));
+  const headers = files.filter(
+    (name) => name.endsWith('.h') && name.startsWith('images/') === ours.test('images/x.cc'),
+  );
+  const paths = headers.map((name) => join(native, name));
+  const whole = digest(...key, ...paths.flatMap((path) => [path, readFileSync(path)]));
+  return sources.map((name) => {
+    const source = join(native, name);
+    const object = `${basename(source, '.cc')}-${digest(whole, source, readFileSync(source))}.o`;
+    return { source, object: join(build, 'objects', object) };
+  });
 }
 
 /**
@@ -73,20 +104,10 @@ export async function compilerVersion(compiler: string, env: NodeJS.ProcessEnv):
   );
 }
 
-function listSources(native: string): { sources: string[]; headers: string[] } {
-  const files = readdirSync(native, { recursive: true, encoding: 'utf8' }).sort();
-  const isSource = (name: string) => /^(?:kernels\/)?[^/]+\.cc$/.test(name);
-  return {
-    sources: files.filter(isSource).map((name) => join(native, name)),
-    headers: files.filter((name) => name.endsWith('.h')).map((name) => join(native, name)),
-  };
-}
-
 function listCompilerFlags(libtorch: Libtorch, native: string): string[] {
-  const nodeApi = dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json'));
   const torch = join(libtorch.root, 'include');
   // System headers, so that libtorch's own warnings stay quiet.
-  const system = [join(nodeApi, 'include'), torch, join(torch, 'torch/csrc/api/include')];
+  const system = [nodeApiHeaders(), torch, join(torch, 'torch/csrc/api/include')];
   return [
     ...['-std=c++20', '-O3', '-march=native', '-fPIC', '-Wall', '-Wextra'],
     ...['-DNAPI_VERSION=9', '-DUSE_DISTRIBUTED'],
@@ -94,6 +115,23 @@ function listCompilerFlags(libtorch: Libtorch, native: string): string[] {
     ...[`-I${native}`, `-I${join(native, 'gloo-declarations')}`],
     ...system.flatMap((folder) => ['-isystem', folder]),
   ];
+}
+
+/** Without libtorch, which decoding threads do not load, and without fused multiply-adds, which change rounding. */
+function listImageFlags(): string[] {
+  return [
+    ...['-std=c++20', '-O3', '-march=native', '-ffp-contract=off', '-fPIC', '-Wall', '-Wextra'],
+    ...['-DNAPI_VERSION=9', '-isystem', nodeApiHeaders()],
+  ];
+}
+
+function nodeApiHeaders(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json')), 'include');
+}
+
+/** Flags of any addon: Node's own functions are found when it is loaded. */
+function sharedFlags(): string[] {
+  return process.platform === 'darwin' ? ['-shared', '-undefined', 'dynamic_lookup'] : ['-shared', '-ldl'];
 }
 
 function listLinkerFlags(libtorch: Libtorch): string[] {

@@ -1,8 +1,10 @@
 // B batch · D width · Y X rows and columns of patches
 import { readFile } from 'node:fs/promises';
 import { decodeRgb } from '../data/decode.js';
-import { type Raster, resampleRgb } from '../data/resample.js';
+import { resample, useNativeImages } from '../data/native-images.js';
+import type { Raster } from '../data/resample.js';
 import { type View, viewGeometry } from '../data/views.js';
+import { imageLibraries } from '../engine/installation.js';
 import type { ImageEncoder } from '../models/encoder.js';
 import { type LoadEncoderOptions, loadEncoder as openEncoder } from '../models/load-encoder.js';
 import { normalisePixels } from '../models/patches.js';
@@ -79,7 +81,7 @@ export class VisionEncoder {
     const view: View = { kind: 'resize-centre-crop', resize: this.size, size: this.size };
     const square = new Uint8Array(this.size * this.size * 3);
     // The view takes no random numbers; its signature is that of all views.
-    resampleRgb(image, viewGeometry(view, image.width, image.height, Random.from(0)), square);
+    resample(image, viewGeometry(view, image.width, image.height, Random.from(0)), square);
     return square;
   }
 
@@ -112,6 +114,7 @@ export class VisionEncoder {
  */
 export async function loadEncoder(model: string, options: EmbedOptions = {}): Promise<VisionEncoder> {
   const encoder = await openEncoder(model, options);
+  useNativeImages(imageLibraries());
   const published = Math.round(224 / encoder.patchSize) * encoder.patchSize;
   return new VisionEncoder(
     encoder,

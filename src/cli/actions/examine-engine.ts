@@ -64,7 +64,7 @@ async function whyOutOfDate(recorded: Installation | undefined, libtorch: Libtor
   }
   try {
     const plan = await planAddon(libtorch);
-    return plan.addon === recorded.addon ? undefined : 'sources, flags or compiler have changed';
+    return plan.engine.addon === recorded.addon ? undefined : 'sources, flags or compiler have changed';
   } catch {
     // Without a compiler nothing can be built, and what is built can be used.
     return undefined;

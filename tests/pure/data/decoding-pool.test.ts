@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { DecodingPool } from '../../../src/data/decoding-pool.js';
 import type { Task } from '../../../src/data/worker.js';
 
-const settings = { views: [{ kind: 'resize', size: 4 } as const], seed: 0 };
+const settings = { views: [{ kind: 'resize', size: 4 } as const], seed: 0, native: undefined };
 
 it('rejects what runs, and what comes later, when a worker dies', async () => {
   const pool = new DecodingPool(2, settings);

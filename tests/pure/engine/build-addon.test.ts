@@ -31,10 +31,13 @@ beforeEach(() => {
   scratch = temporaryFolder();
   const native = join(scratch, 'native');
   mkdirSync(join(native, 'kernels'), { recursive: true });
+  mkdirSync(join(native, 'images'));
   mkdirSync(join(native, 'gloo-declarations'));
   writeFileSync(join(native, 'addon.cc'), 'int addon;');
   writeFileSync(join(native, 'addon.h'), '');
   writeFileSync(join(native, 'kernels', 'rope.cc'), 'int rope;');
+  writeFileSync(join(native, 'images', 'jpeg.cc'), 'int jpeg;');
+  writeFileSync(join(native, 'images', 'jpeg.h'), '');
   writeFileSync(join(native, 'gloo-declarations', 'not-ours.cc'), '#error');
   const env = { ...process.env, CXX: fakeProgram(scratch, 'g++', compiler) };
   places = { native, build: join(scratch, 'build'), env };
@@ -64,14 +67,30 @@ describe('planAddon', () => {
     seen.push(await hash());
     const newer = fakeProgram(scratch, 'newer', "echo 'fake 2.0'");
     seen.push(await hash({ env: { ...places.env, CXX: newer } }));
-    expect(new Set(seen).size).toBe(5);
+    writeFileSync(join(places.native, 'images', 'jpeg.h'), 'int declared;');
+    seen.push(await hash());
+    expect(new Set(seen).size).toBe(6);
+  });
+
+  it('compiles the addon for images without libtorch, and again only for its own headers', async () => {
+    const before = await planAddon(libtorch, places);
+    expect(before.images.compilerFlags.join(' ')).not.toContain(libtorch.root);
+    expect(before.images.linkerFlags.join(' ')).not.toContain('torch');
+    expect(before.images.units.map(({ source }) => source)).toEqual([join(places.native, 'images', 'jpeg.cc')]);
+    writeFileSync(join(places.native, 'addon.h'), 'int declared;');
+    const after = await planAddon(libtorch, places);
+    expect(after.images.units).toEqual(before.images.units);
+    writeFileSync(join(places.native, 'images', 'jpeg.h'), 'int declared;');
+    const last = await planAddon(libtorch, places);
+    expect(last.images.units).not.toEqual(before.images.units);
+    expect(last.engine.units).toEqual(after.engine.units);
   });
 
   it("links libtorch's own OpenMP runtime, and CUDA's libraries where they are", async () => {
-    const { linkerFlags } = await planAddon(libtorch, places);
+    const { linkerFlags } = (await planAddon(libtorch, places)).engine;
     expect(linkerFlags).toContain(join(libtorch.root, 'lib', 'libgomp.so.1'));
     expect(linkerFlags).not.toContain('-ltorch_cuda');
-    const withCuda = await planAddon({ ...libtorch, cuda: true }, places);
+    const { engine: withCuda } = await planAddon({ ...libtorch, cuda: true }, places);
     expect(withCuda.linkerFlags.indexOf('-Wl,--no-as-needed')).toBeLessThan(
       withCuda.linkerFlags.indexOf('-ltorch_cuda'),
     );
@@ -88,29 +107,29 @@ describe('buildAddon', () => {
     writeFileSync(join(places.native, 'addon.cc'), '#error');
     writeFileSync(join(places.native, 'kernels', 'rope.cc'), '#error');
     await expect(build()).rejects.toThrow(
-      /addon\.cc:1: error: no good[\s\S]*rope\.cc:1: error: no good[\s\S]*2 of 2 files did not compile: native\/addon\.cc, native\/kernels\/rope\.cc/,
+      /addon\.cc:1: error: no good[\s\S]*rope\.cc:1: error: no good[\s\S]*2 of 3 files did not compile: native\/addon\.cc, native\/kernels\/rope\.cc/,
     );
-    expect(existsSync(join(places.build, 'objects')) && objects()).toEqual([]);
+    expect(existsSync(join(places.build, 'objects')) && objects()).toEqual(['jpeg']);
   });
 
   it('refuses an addon that does not load, and does not compile its sources again', async () => {
     await expect(build()).rejects.toThrow(/was built but does not load: .*tessera\.node/);
-    expect(objects().sort()).toEqual(['addon', 'rope']);
+    expect(objects().sort()).toEqual(['addon', 'jpeg', 'rope']);
     const before = calls().filter((call) => call.includes(' -c ')).length;
     await expect(build()).rejects.toThrow('does not load');
     writeFileSync(join(places.native, 'addon.cc'), 'int changed;');
     await expect(build()).rejects.toThrow('does not load');
     const after = calls().filter((call) => call.includes(' -c '));
-    expect(before).toBe(2);
-    expect(after).toHaveLength(3);
+    expect(before).toBe(3);
+    expect(after).toHaveLength(4);
     expect(after.at(-1)).toContain('addon.cc');
   });
 
-  it('takes an addon that is there for built', async () => {
-    const { addon, hash } = await planAddon(libtorch, places);
+  it('takes addons that are there for built', async () => {
+    const { engine, images, hash } = await planAddon(libtorch, places);
     mkdirSync(join(places.build, hash), { recursive: true });
-    writeFileSync(addon, '');
-    expect(await build()).toEqual({ addon, hash, compiled: 0, reused: 2 });
+    for (const { addon } of [engine, images]) writeFileSync(addon, '');
+    expect(await build()).toEqual({ addon: engine.addon, hash, compiled: 0, reused: 3 });
     expect(calls().every((call) => call === '--version')).toBe(true);
   });
 });

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Entry, open, type ZipFile } from 'yauzl';
+import { packageRoot } from './folders.js';
+
+/** What pip brought: paths of wheels, or why there are none, in words. */
+export interface Download {
+  readonly wheels: string[];
+  readonly failure?: string;
+}
+
+/**
+ * Downloads the wheels of a requirements file in `native/`, for Linux and Python 3.11 whatever the local one, with pip
+ * (`TESSERA_PYTHON`, else `python3`), which checks their hashes; its mirror and proxy settings count, and its messages go to
+ * standard error. Throws nothing.
+ */
+export async function downloadWheels(
+  requirements: string,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  more: readonly string[] = [],
+): Promise<Download> {
+  const python = env.TESSERA_PYTHON || 'python3';
+  const args = [
+    '-m',
+    'pip',
+    'download',
+    '--no-deps',
+    '--python-version',
+    '311',
+    '--only-binary=:all:',
+    '--require-hashes',
+  ];
+  // pip's own temporary folder and cache would put the wheels on two more disks.
+  args.push('--no-cache-dir', '--disable-pip-version-check', ...more, '--dest', folder);
+  args.push('-r', join(packageRoot, 'native', requirements));
+  const code = await new Promise<number>((settle) => {
+    const child = spawn(python, args, { env: { ...env, TMPDIR: folder }, stdio: ['ignore', 2, 2] });
+    child.on('error', () => settle(127));
+    child.on('close', (status) => settle(status ?? 1));
+  });
+  if (code === 127) return { wheels: [], failure: `${python} was not found` };
+  if (code !== 0) return { wheels: [], failure: `pip ended with exit code ${code}; its messages are above` };
+  return { wheels: (await readdir(folder)).filter((name) => name.endsWith('.whl')).map((name) => join(folder, name)) };
+}
+
+/** Unpacks the files of one wheel that are `kept`. pip has checked its hash, and yauzl refuses names that leave the folder. */
+export async function unpackWheel(wheel: string, target: string, kept: (name: string) => boolean): Promise<void> {
+  const zip = await new Promise<ZipFile>((settle, fail) => {
+    open(wheel, { lazyEntries: true }, (error, file) => (error ? fail(error) : settle(file)));
+  });
+  const extract = async (entry: Entry) => {
+    if (entry.fileName.endsWith('/') || !kept(entry.fileName)) return;
+    const file = join(target, entry.fileName);
+    await mkdir(dirname(file), { recursive: true });
+    const content = await new Promise<Readable>((settle, fail) => {
+      zip.openReadStream(entry, (error, stream) => (error ? fail(error) : settle(stream)));
+    });
+    await pipeline(content, createWriteStream(file));
+  };
+  await new Promise<void>((done, fail) => {
+    zip.on('end', done).on('error', fail);
+    zip.on('entry', (entry: Entry) => extract(entry).then(() => zip.readEntry(), fail));
+    zip.readEntry();
+  });
+}
