@@ -1,3 +1,5 @@
+import { whyUnusableLibjpeg } from '../../engine/find-libjpeg.js';
+import { imageLibraries } from '../../engine/installation.js';
 import { pinnedVersion } from '../../engine/locate-libtorch.js';
 import { byteText } from '../../support/byte-text.js';
 import { type CommandResult, cardText } from '../output.js';
@@ -13,6 +15,8 @@ interface Problem {
 interface Images {
   readonly version: string;
   readonly formats: readonly string[];
+  /** What decodes JPEG files, in words. */
+  readonly jpeg: string;
 }
 
 /** `tessera doctor`: JSON `{ok, problems, notes, machine, engine, images}`; exit code 1 when there is a problem. */
@@ -24,7 +28,10 @@ export async function doctor(): Promise<CommandResult> {
   const card = [
     machineCard(machine),
     engineCard(engine),
-    cardText('images', [['sharp', images ? `${images.version}: ${images.formats.join(', ')}` : 'does not load']]),
+    cardText('images', [
+      ['sharp', images ? `${images.version}: ${images.formats.join(', ')}` : 'does not load'],
+      ['JPEG', images?.jpeg],
+    ]),
     ...notes.map((note) => `note: ${note}`),
     ...problems.map(({ problem, remedy }) => `problem: ${problem}\n  ${remedy}`),
     ok ? 'everything is there' : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`,
@@ -41,10 +48,20 @@ async function examineImages(): Promise<Images | undefined> {
   try {
     const { default: sharp } = await import('sharp');
     const formats = Object.entries(sharp.format).filter(([, format]) => format.input.buffer);
-    return { version: sharp.versions.sharp ?? 'unknown', formats: formats.map(([name]) => name) };
+    const jpeg = await examineJpeg();
+    return { version: sharp.versions.sharp ?? 'unknown', formats: formats.map(([name]) => name), jpeg };
   } catch {
     return undefined;
   }
+}
+
+async function examineJpeg(): Promise<string> {
+  const libraries = imageLibraries();
+  if (libraries === undefined) return 'by sharp, slower: the addon for images is not built';
+  const { addon, libjpeg } = libraries;
+  if (libjpeg === undefined) return 'by sharp, slower: setup found no libjpeg-turbo';
+  const reason = await whyUnusableLibjpeg(addon, libjpeg);
+  return reason === undefined ? `by libjpeg-turbo: ${libjpeg}` : `by sharp, slower: ${libjpeg}: ${reason}`;
 }
 
 function machineProblems({ tools }: Machine, { libtorch, addon }: EngineReport): Problem[] {
