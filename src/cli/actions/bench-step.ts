@@ -51,6 +51,8 @@ interface Measurement {
   /** What the step's matrix products take alone, each at the rate of its own shape. */
   readonly limitMs: number;
   readonly peakMemoryBytes: number;
+  /** From the start of the process to the loaded engine. */
+  readonly startMs: number;
 }
 
 /** `tessera bench step`. */
@@ -67,6 +69,7 @@ export async function benchStep(options: BenchStepOptions): Promise<CommandResul
       ['peak', `${numberText(measured.peakGflops, 3)} GFLOP/s, a large matrix product on this machine just now`],
       ['share', `${numberText(100 * measured.mfu, 3)} % of that peak`],
       ['limit', limitText(measured)],
+      ['start', `${numberText(measured.startMs)} ms until the engine was loaded`],
       ['memory', `${byteText(measured.peakMemoryBytes)} resident at most, the whole process`],
       ['against', ratio === undefined ? undefined : `${options.vs}: ${numberText(ratio, 3)} times as fast`],
     ],
@@ -80,7 +83,7 @@ function limitText({ limitMs, stepMsMedian }: Measurement): string {
 
 function measure(options: BenchStepOptions): Measurement {
   const bench = benchSettings(options);
-  const { config, device } = bench;
+  const { config, device, startMs } = bench;
   const peakGflops = matrixProductPeak();
   const times: number[] = [];
   timeSteps(config, options.steps ?? 8, device, (ms) => times.push(ms));
@@ -100,6 +103,7 @@ function measure(options: BenchStepOptions): Measurement {
     peakGflops,
     mfu: gflopsPerStep / (median / 1000) / peakGflops,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    startMs,
     limitMs: 1000 * products.reduce((sum, product) => sum + product.times * productSeconds(product, 5), 0),
   };
 }
@@ -116,6 +120,8 @@ export function benchSettings(options: Pick<BenchStepOptions, 'preset' | 'batch'
   const { predictorDepth, prototypes, ...sizes } = presets[preset as keyof typeof presets];
   const threads = options.threads ?? availableParallelism();
   engine().setThreads(threads);
+  // This clock starts with the process.
+  const startMs = performance.now();
   const config = capiRecipe.parse({
     method: 'capi',
     model: { ...sizes, predictor: { depth: predictorDepth } },
@@ -124,7 +130,7 @@ export function benchSettings(options: Pick<BenchStepOptions, 'preset' | 'batch'
     capi: { prototypes },
     optim: { batchSize: options.batch ?? 8 },
   });
-  return { preset, config, threads, device: options.device ?? 'cpu' };
+  return { preset, config, threads, device: options.device ?? 'cpu', startMs };
 }
 
 /** Milliseconds of each step on images of noise, without making the images; they are told after the warm-up. */
