@@ -1,6 +1,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/autocast_mode.h>
 #include <torch/version.h>
 
 #include "exports.h"
@@ -14,6 +15,17 @@ napi_value set_threads(Args& args) {
 }
 
 napi_value threads(Args& args) { return make_number(args.env(), at::get_num_threads()); }
+
+// autocast(device, enabled): whether products of float32 matrices on a device are made in bfloat16. Returns what was set.
+napi_value autocast(Args& args) {
+  auto type = c10::Device(read_string(args.env(), args[0])).type();
+  bool enabled = read_bool(args.env(), args[1]), before = at::autocast::is_autocast_enabled(type);
+  if (enabled) at::autocast::set_autocast_dtype(type, at::kBFloat16);
+  // Casts of weights are kept for the graph that uses them, not beyond.
+  if (before && !enabled) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(type, enabled);
+  return make_bool(args.env(), before);
+}
 
 napi_value info(Args& args) {
   auto env = args.env();
@@ -32,6 +44,7 @@ void register_runtime(napi_env env, napi_value exports) {
   use_block_cache();
   export_function(env, exports, "setThreads", set_threads);
   export_function(env, exports, "threads", threads);
+  export_function(env, exports, "autocast", autocast);
   export_function(env, exports, "info", info);
 }
 

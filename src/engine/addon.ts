@@ -54,6 +54,8 @@ export interface Addon {
   barrier(group: number): void;
   setThreads(count: number): void;
   threads(): number;
+  /** Sets whether products of float32 matrices on a device are made in bfloat16; gives what was set before. */
+  autocast(device: string, enabled: boolean): boolean;
   startProfile(): void;
   /** Name, calls and seconds of every operator since, one after the other. */
   stopProfile(): (string | number)[];

@@ -59,6 +59,6 @@ export function residual(
     const rows_S = ops.narrow(ops.randperm(batch, generator, 'int64', x_BND.device), 0, 0, kept);
     // Coordinates shared by the whole batch (first axis 1) are the same for every sample.
     const select: SelectRows = (tensor) => (tensor.size(0) === batch ? ops.indexSelect(tensor, 0, rows_S) : tensor);
-    return ops.indexAdd(x_BND, 0, rows_S, branch(select(x_BND), select), batch / kept);
+    return ops.indexAdd(x_BND, 0, rows_S, ops.to(branch(select(x_BND), select), x_BND.dtype), batch / kept);
   });
 }

@@ -1,4 +1,5 @@
 // B batch · N tokens · A heads · F channels of a head
+import { autocast } from '../tensor/autocast.js';
 import * as ops from '../tensor/ops.generated.js';
 import { scope, type Tensor } from '../tensor/tensor.js';
 import { Module, Parameter } from './module.js';
@@ -36,7 +37,9 @@ export class Rope extends Module {
   /** Coordinates (B, N, 2) as row and column in [0, 1]; B may be 1 where all images share them. */
   table(coordinates_BN2: Tensor): RopeTable {
     return scope(() => {
-      const angle_BN1F = ops.unsqueeze(ops.matmul(coordinates_BN2, this.freqs), 2);
+      // Angles reach 44: in bfloat16 they would be off by a tenth.
+      const turned = () => ops.matmul(coordinates_BN2, this.freqs);
+      const angle_BN1F = ops.unsqueeze(autocast(coordinates_BN2.device, false, turned), 2);
       const sin_BN1F = ops.sin(angle_BN1F);
       const [lower, upper] = ops.chunk(sin_BN1F, 2, -1) as [Tensor, Tensor];
       return { cos_BN1F: ops.cos(angle_BN1F), signedSin_BN1F: ops.cat([ops.neg(lower), upper], -1) };

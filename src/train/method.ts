@@ -48,6 +48,8 @@ export interface Method<Batch> {
   /** Which of a step's losses is the one to follow. */
   readonly mainLoss: string;
   readonly optimizers: Readonly<Record<string, ScheduledOptimizer>>;
+  /** The device on which a step's matrix products are made in bfloat16; absent where all is of the parameters' type. */
+  readonly bfloat16On?: string | undefined;
   /**
    * Turns decoded images into what `step` wants.
    * @param position of the first image in the stream of samples; random choices depend on it and the seed only

@@ -1,5 +1,6 @@
 import type { ProcessGroup } from '../distributed/process-group.js';
 import type { AdamW } from '../optim/adamw.js';
+import { autocast } from '../tensor/autocast.js';
 import * as ops from '../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../tensor/tensor.js';
 import type { Method } from './method.js';
@@ -28,12 +29,16 @@ export function trainStep<Batch>(
   const values: Record<string, number> = {};
   for (const part of parts) {
     scope(() => {
-      const result = method.step(part, {
-        step,
-        measure: options.measure,
-        // The mean over equal parts is the loss of the whole batch, and so are its gradients.
-        backward: (loss) => (parts.length === 1 ? loss : ops.div(loss, parts.length)).backward(),
-      });
+      const result = mixed(method, true, () =>
+        method.step(part, {
+          step,
+          measure: options.measure,
+          // The mean over equal parts is the loss of the whole batch, and so are its gradients. They take the types of the
+          // values that they belong to, without autocast.
+          backward: (loss) =>
+            mixed(method, false, () => (parts.length === 1 ? loss : ops.div(loss, parts.length)).backward()),
+        }),
+      );
       for (const [name, value] of Object.entries({ ...result.losses, ...result.metrics })) {
         const number = typeof value === 'number' ? value : value.item();
         values[name] = (values[name] ?? 0) + number / parts.length;
@@ -49,6 +54,11 @@ export function trainStep<Batch>(
   for (const { optimizer, lr } of optimizers) optimizer.step(lr(step));
   method.afterUpdate(step);
   return values;
+}
+
+/** Runs a part of a step with its products in bfloat16, or in the type of their factors, where the method asks for it. */
+function mixed<T>({ bfloat16On }: Pick<Method<never>, 'bfloat16On'>, enabled: boolean, body: () => T): T {
+  return bfloat16On === undefined ? body() : autocast(bfloat16On, enabled, body);
 }
 
 function gradientsOf(optimizer: AdamW): Tensor[] {

@@ -5,6 +5,7 @@ import { networkPresets, networkSizes } from '../../models/presets.js';
 import type { VitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { evaluationsSection } from '../../train/evaluations-config.js';
+import { precision } from '../../train/precision.js';
 import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
 import type { CapiNetworkOptions } from './capi-network.js';
@@ -128,7 +129,7 @@ export const capiRecipe = z.strictObject({
         .describe(
           'Parts that a step’s images are computed in; the student’s loss is the same, assignments are balanced within a part.',
         ),
-      precision: z.enum(['float32', 'float64']).default('float32').describe('Type of parameters and activations.'),
+      precision,
       lr: positive.default(1e-3).describe('Peak learning rate of the student.'),
       warmupSteps: z.int().nonnegative().default(50_000).describe('Warm-up of learning rates and momentum.'),
       truncateCosine: positive.max(1).default(0.8).describe('Share of the half cosine that is walked.'),

@@ -17,6 +17,7 @@ import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import { type MaskedImages, maskedImages } from '../../train/masked-images.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { parameterType } from '../../train/precision.js';
 import { statePart } from '../../train/state-part.js';
 import { trainingCrops } from '../../train/training-crops.js';
 import { type CapiConfig, capiMasks, capiNetwork } from './capi-config.js';
@@ -65,7 +66,7 @@ export class Capi implements Method<CapiBatch> {
     const rank = this.#group?.rank ?? 0;
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#dropPath = new Generator(seedFrom(config.seed, Stream.DropPath, rank), this.#device);
-    const place = { dtype: optim.precision, device: this.#device };
+    const place = { dtype: parameterType(optim.precision), device: this.#device };
     this.#network = capiNetwork(config);
     this.student = createCapiNetwork(this.#network, weights).to(place);
     this.teacher = createCapiNetwork(this.#network, weights).to(place);
@@ -104,6 +105,10 @@ export class Capi implements Method<CapiBatch> {
     return this.#clustering;
   }
 
+  get bfloat16On(): string | undefined {
+    return this.#config.optim.precision === 'bfloat16' ? this.#device : undefined;
+  }
+
   get encoderDescription(): EncoderDescription {
     return this.#network.kind === 'published'
       ? { kind: 'encoder-predictor', ...this.#network.network }
@@ -116,7 +121,7 @@ export class Capi implements Method<CapiBatch> {
 
   makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): CapiBatch {
     const { data, optim } = this.#config;
-    const place = { side: data.imageSize, device: this.#device, dtype: optim.precision };
+    const place = { side: data.imageSize, device: this.#device, dtype: parameterType(optim.precision) };
     return maskedImages(images, this.drawMasks(images.size, position), place);
   }
 

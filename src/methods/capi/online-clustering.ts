@@ -2,6 +2,7 @@
 import type { ProcessGroup } from '../../distributed/process-group.js';
 import { normal, zeros } from '../../nn/init.js';
 import { Module, type Parameter } from '../../nn/module.js';
+import { wide } from '../../tensor/autocast.js';
 import { hasKernels } from '../../tensor/fused.js';
 import type { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
@@ -41,7 +42,7 @@ class PrototypeLayer extends Module {
 export function prototypeLogits(features: Tensor, layer: { readonly weight: Tensor; readonly bias: Tensor }): Tensor {
   return scope(() => {
     const unit = ops.div(features, ops.clampMin(ops.norm(features, 2, [-1], true), 1e-7));
-    return ops.linear(unit, layer.weight, layer.bias);
+    return wide(ops.linear(unit, layer.weight, layer.bias));
   });
 }
 

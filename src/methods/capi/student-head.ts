@@ -2,6 +2,7 @@
 import { ones, truncatedNormal } from '../../nn/init.js';
 import { Linear } from '../../nn/linear.js';
 import { Module, type Parameter } from '../../nn/module.js';
+import { wide } from '../../tensor/autocast.js';
 import { hasKernels } from '../../tensor/fused.js';
 import type { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
@@ -55,7 +56,7 @@ export class StudentHead extends Module {
 
   /** Logits (…, K) of features (…, D). */
   forward(x: Tensor): Tensor {
-    return scope(() => ops.linear(this.#unit(x), this.lastLayer.weight()));
+    return scope(() => wide(ops.linear(this.#unit(x), this.lastLayer.weight())));
   }
 
   /**
@@ -67,7 +68,7 @@ export class StudentHead extends Module {
       const unit_SD = this.#unit(x_SD);
       const weight_KD = this.lastLayer.weight();
       if (hasKernels(unit_SD)) return ops.prototypeCrossEntropy(unit_SD, weight_KD, targets_SK, temperature);
-      return crossEntropy(ops.linear(unit_SD, weight_KD), targets_SK, temperature);
+      return crossEntropy(wide(ops.linear(unit_SD, weight_KD)), targets_SK, temperature);
     });
   }
 

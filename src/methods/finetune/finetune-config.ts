@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { precision } from '../../train/precision.js';
 import { trainSection } from '../../train/train-config.js';
 
 const fraction = z.number().min(0).max(1);
@@ -85,7 +86,7 @@ export const finetuneRecipe = z.strictObject({
       accumulate: count
         .default(1)
         .describe('Parts that a batch is computed in, to save memory; images mix within a part.'),
-      precision: z.enum(['float32', 'float64']).default('float32').describe('Type of parameters and activations.'),
+      precision,
       lr: positive.default(1e-3).describe('Peak learning rate for 256 images a step; it grows with the batch.'),
       endLr: z.number().nonnegative().default(0).describe('Learning rate that the cosine approaches.'),
       layerDecay: positive.max(1).default(0.75).describe('Factor of the learning rate from block to block downwards.'),

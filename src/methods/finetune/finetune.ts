@@ -13,9 +13,11 @@ import { decayGroups, layerwiseRate } from '../../optim/layerwise-decay.js';
 import { openWarmupCosine, scaledRate } from '../../optim/schedule.js';
 import { Random, seedFrom } from '../../support/random.js';
 import { Generator } from '../../tensor/generator.js';
+import { wide } from '../../tensor/autocast.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { parameterType } from '../../train/precision.js';
 import { statePart } from '../../train/state-part.js';
 import { trainingCrops } from '../../train/training-crops.js';
 import { ClassifierHead } from './classifier-head.js';
@@ -87,7 +89,7 @@ export class Finetune implements Method<FinetuneBatch> {
     this.views = [{ ...trainingCrops(config.data), augment: { randAugment } }];
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#paths = new Generator(seedFrom(config.seed, Stream.Paths), device);
-    const place = { dtype: config.optim.precision, device };
+    const place = { dtype: parameterType(config.optim.precision), device };
     const { width, finalNorm, norm } = this.#options;
     this.student = new EncoderPart(this.#options, weights).to(place);
     const normEps = finalNorm === 'none' ? norm.eps : undefined;
@@ -107,6 +109,10 @@ export class Finetune implements Method<FinetuneBatch> {
       optimizer: new AdamW(groups, { betas }),
       lr: openWarmupCosine({ peak: scaledRate(lr, batchSize), end: endLr, steps, warmupSteps }),
     };
+  }
+
+  get bfloat16On(): string | undefined {
+    return this.#config.optim.precision === 'bfloat16' ? this.#device : undefined;
   }
 
   get encoderDescription(): EncoderDescription {
@@ -134,7 +140,7 @@ export class Finetune implements Method<FinetuneBatch> {
       const targets_BC = mixedTargets(labels, this.#classes, mix.labelSmoothing, mixed?.share);
       return {
         images_B3YX: mixed ? mixImages(images_B3YX, mixed) : images_B3YX,
-        targets_BC: ops.toDevice(targets_BC, this.#device, this.#config.optim.precision),
+        targets_BC: ops.toDevice(targets_BC, this.#device, parameterType(this.#config.optim.precision)),
       };
     });
   }
@@ -146,7 +152,7 @@ export class Finetune implements Method<FinetuneBatch> {
 
   step({ images_B3YX, targets_BC }: FinetuneBatch, context: StepContext): StepResult {
     return scope(() => {
-      const logits_BC = this.#logits(images_B3YX, this.#paths);
+      const logits_BC = wide(this.#logits(images_B3YX, this.#paths));
       const total = softCrossEntropy(logits_BC, targets_BC);
       context.backward(total);
       return {
@@ -168,7 +174,7 @@ export class Finetune implements Method<FinetuneBatch> {
 
   #normalised(images: Uint8Array, count: number): Tensor {
     const side = this.#config.data.imageSize;
-    return normalisePixels(images, [count, side, side], this.#device, this.#config.optim.precision);
+    return normalisePixels(images, [count, side, side], this.#device, parameterType(this.#config.optim.precision));
   }
 
   #logits(images_B3YX: Tensor, dropPath?: Generator): Tensor {

@@ -5,6 +5,7 @@ import type { VitOptions } from '../../models/vit-options.js';
 import { vitOptions } from '../../models/vit-options.js';
 import { ConfigError } from '../../support/errors.js';
 import { evaluationsSection } from '../../train/evaluations-config.js';
+import { precision } from '../../train/precision.js';
 import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
 import type { DecoderOptions } from './decoder.js';
@@ -56,7 +57,7 @@ export const maeRecipe = z.strictObject({
       steps: count.default(249_600).describe('Steps of the run.'),
       batchSize: count.default(4096).describe('Images a step.'),
       accumulate: count.default(1).describe('Parts that a step’s images are computed in; the loss is the same.'),
-      precision: z.enum(['float32', 'float64']).default('float32').describe('Type of parameters and activations.'),
+      precision,
       lr: positive.default(1.5e-4).describe('Peak learning rate for 256 images a step; it grows with the batch.'),
       warmupSteps: z.int().nonnegative().default(12_480).describe('Warm-up of the learning rate.'),
       weightDecay: z.number().nonnegative().default(0.05).describe('Weight decay; biases and norms have none.'),

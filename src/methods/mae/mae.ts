@@ -17,6 +17,7 @@ import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, type Tensor } from '../../tensor/tensor.js';
 import { type MaskedImages, maskedImages } from '../../train/masked-images.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { parameterType } from '../../train/precision.js';
 import { statePart } from '../../train/state-part.js';
 import { trainingCrops } from '../../train/training-crops.js';
 import { MaeDecoder } from './decoder.js';
@@ -68,12 +69,19 @@ export class Mae implements Method<MaeBatch> {
     const { data, optim } = config;
     this.views = [trainingCrops(data)];
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
-    this.student = new MaeNetwork(this.#networks, weights).to({ dtype: optim.precision, device: this.#device });
+    this.student = new MaeNetwork(this.#networks, weights).to({
+      dtype: parameterType(optim.precision),
+      device: this.#device,
+    });
     // Class and mask token are decayed, as in the published code.
     const groups = decayGroups(this.student.parameters(), optim.weightDecay);
     const { steps, warmupSteps, betas } = optim;
     const lr = openWarmupCosine({ peak: scaledRate(optim.lr, optim.batchSize), end: 0, steps, warmupSteps });
     this.optimizers = { student: { optimizer: new AdamW(groups, { betas }), lr } };
+  }
+
+  get bfloat16On(): string | undefined {
+    return this.#config.optim.precision === 'bfloat16' ? this.#device : undefined;
   }
 
   get encoderDescription(): EncoderDescription {
@@ -87,7 +95,7 @@ export class Mae implements Method<MaeBatch> {
 
   makeBatch(images: Pick<ImageBatch, 'images' | 'size'>, position: number): MaeBatch {
     const { data, optim } = this.#config;
-    const place = { side: data.imageSize, device: this.#device, dtype: optim.precision };
+    const place = { side: data.imageSize, device: this.#device, dtype: parameterType(optim.precision) };
     const { predict: masked, ...seen } = maskedImages(images, this.drawMasks(images.size, position), place);
     return { ...seen, masked };
   }

@@ -1,6 +1,7 @@
 // B images of this process · T images of all processes · I anchor views (the global ones) · J predicted views
 // R columns of all views · E channels
 import type { ProcessGroup } from '../../distributed/process-group.js';
+import { wide } from '../../tensor/autocast.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import { unit } from './unit.js';
@@ -82,7 +83,7 @@ function alignmentLogits(inputs: AlignmentInputs, options: AlignmentLossOptions,
     const all_JTE = group === undefined ? predicted_JBE : gatherImages(predicted_JBE, group);
     const all_EJT = ops.permute(all_JTE, [2, 0, 1]);
     const compare = (anchors_IBE: Tensor) => {
-      const flat_IBR = ops.matmul(scaled(anchors_IBE), ops.flatten(all_EJT, 1, 2));
+      const flat_IBR = wide(ops.matmul(scaled(anchors_IBE), ops.flatten(all_EJT, 1, 2)));
       return ops.transpose(ops.unflatten(flat_IBR, 2, all_JTE.shape.slice(0, 2)), 1, 2);
     };
     if (options.swap === 'no-swap') return compare(inputs.projected_IBE);

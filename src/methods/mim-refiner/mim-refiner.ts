@@ -14,6 +14,7 @@ import { Generator } from '../../tensor/generator.js';
 import * as ops from '../../tensor/ops.generated.js';
 import { noGrad, scope, Tensor } from '../../tensor/tensor.js';
 import type { Health, Method, MethodState, ScheduledOptimizer, StepContext, StepResult } from '../../train/method.js';
+import { parameterType } from '../../train/precision.js';
 import { statePart } from '../../train/state-part.js';
 import { type AlignmentLoss, alignmentLoss } from './alignment-loss.js';
 import { checkRefiner } from './check-recipe.js';
@@ -75,7 +76,7 @@ export class MimRefiner implements Method<RefinerBatch> {
     this.views = refinerViews(config);
     using weights = new Generator(seedFrom(config.seed, Stream.Weights));
     this.#picks = new Generator(seedFrom(config.seed, Stream.Picks), this.#device);
-    const place = { dtype: config.optim.precision, device: this.#device };
+    const place = { dtype: parameterType(config.optim.precision), device: this.#device };
     const encoder = () => new EncoderPart(this.#options, weights).to(place);
     this.student = encoder();
     this.teacher = encoder();
@@ -89,6 +90,10 @@ export class MimRefiner implements Method<RefinerBatch> {
     if (this.#headSteps === 0) this.#beginRefining();
   }
 
+  get bfloat16On(): string | undefined {
+    return this.#config.optim.precision === 'bfloat16' ? this.#device : undefined;
+  }
+
   get encoderDescription(): EncoderDescription {
     return { kind: 'vit', ...this.#options };
   }
@@ -98,7 +103,10 @@ export class MimRefiner implements Method<RefinerBatch> {
   }
 
   makeBatch(images: DecodedViews): RefinerBatch {
-    return refinerBatch(images, GLOBAL_VIEWS, { dtype: this.#config.optim.precision, device: this.#device });
+    return refinerBatch(images, GLOBAL_VIEWS, {
+      dtype: parameterType(this.#config.optim.precision),
+      device: this.#device,
+    });
   }
 
   disposeBatch(batch: RefinerBatch): void {
@@ -183,7 +191,7 @@ export class MimRefiner implements Method<RefinerBatch> {
           })),
         );
         const taps = [...blocks.map(({ tap }) => tap), ...this.#specs];
-        const found = tapFeatures(backbone, ops.to(images_B3YX, this.#config.optim.precision), taps);
+        const found = tapFeatures(backbone, ops.to(images_B3YX, parameterType(this.#config.optim.precision)), taps);
         const hidden = (spec: HeadSpec) => this.heads.get(spec.name)!.evaluate(found.get(tapKey(spec))!).hidden_NC;
         return new Map([
           ...blocks.map(({ tap, name }) => [name, found.get(tapKey(tap))!] as const),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { evaluationsSection } from '../../train/evaluations-config.js';
+import { precision } from '../../train/precision.js';
 import { trainSection } from '../../train/train-config.js';
 
 const fraction = z.number().min(0).max(1);
@@ -128,7 +129,7 @@ export const refinerRecipe = z.strictObject({
   optim: z
     .strictObject({
       batchSize: z.int().min(2).default(1024).describe('Images a step; each is told apart from all others.'),
-      precision: z.enum(['float32', 'float64']).default('float32').describe('Type of parameters and activations.'),
+      precision,
       betas: z.tuple([fraction, fraction]).default([0.9, 0.95]).describe('Betas of the AdamW optimisers.'),
       endLr: z.number().nonnegative().default(1e-6).describe('Learning rate that the cosine approaches.'),
     })
