@@ -22,6 +22,7 @@ export type BenchStepOptions = {
   readonly image: number | undefined;
   readonly threads: number | undefined;
   readonly steps: number | undefined;
+  readonly precision: string | undefined;
   readonly device: string | undefined;
   /** JSON document of an earlier measurement. */
   readonly vs: string | undefined;
@@ -109,7 +110,7 @@ function measure(options: BenchStepOptions): Measurement {
 }
 
 /** What a step is timed with. Sets the engine's threads. @throws {UsageError} unknown preset */
-export function benchSettings(options: Pick<BenchStepOptions, 'preset' | 'batch' | 'image' | 'threads' | 'device'>) {
+export function benchSettings(options: Omit<BenchStepOptions, 'steps' | 'vs'>) {
   const preset = options.preset ?? 'small';
   if (!Object.hasOwn(presets, preset)) {
     const known = Object.keys(presets);
@@ -128,9 +129,15 @@ export function benchSettings(options: Pick<BenchStepOptions, 'preset' | 'batch'
     data: { imageSize: options.image ?? 224 },
     mask: { kind: 'uniform' },
     capi: { prototypes },
-    optim: { batchSize: options.batch ?? 8 },
+    optim: { batchSize: options.batch ?? 8, precision: precisionOf(options.precision) },
   });
   return { preset, config, threads, device: options.device ?? 'cpu', startMs };
+}
+
+/** @throws {UsageError} it is no type that a step can be timed in. */
+function precisionOf(text = 'float32'): 'float32' | 'bfloat16' {
+  if (text === 'float32' || text === 'bfloat16') return text;
+  throw new UsageError(`--precision: expected float32 or bfloat16, received ${text}`);
 }
 
 /** Milliseconds of each step on images of noise, without making the images; they are told after the warm-up. */

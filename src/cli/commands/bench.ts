@@ -107,6 +107,7 @@ function stepCommand(bench: Command, name: string): Command {
     .option('--image <n>', 'side of the images in pixels')
     .option('--threads <n>', 'threads of the engine (default: all cores)')
     .option('--steps <n>', 'steps that are timed, after warming up')
+    .option('--precision <type>', 'float32 (default) or bfloat16, as optim.precision')
     .option('--device <device>', 'cpu, cuda, cuda:<number> or mps');
 }
 
@@ -116,5 +117,6 @@ const stepOptions = (read: OptionReader) => ({
   image: read.integer('image'),
   threads: read.integer('threads'),
   steps: read.integer('steps'),
+  precision: read.text('precision'),
   device: read.device(),
 });

@@ -7,7 +7,7 @@ import { productFlops, stepProducts } from '../../../src/methods/capi/step-produ
 import { UsageError } from '../../../src/support/errors.js';
 import { liveTensors } from '../../../src/tensor/tensor.js';
 
-const step = { preset: 'tiny', batch: 2, image: 32, threads: 1, steps: 1, device: undefined };
+const step = { preset: 'tiny', batch: 2, image: 32, threads: 1, steps: 1, precision: undefined, device: undefined };
 
 describe('bench', () => {
   it('step: tells time, limit and work, and leaves no tensor behind', async () => {
