@@ -47,7 +47,8 @@ module.exports = {
     },
     {
       name: 'only-engine-loads-the-addon',
-      comment: 'An addon is loaded with createRequire; nothing else needs it.',
+      comment:
+        'The engine is loaded with createRequire; nothing else needs it. (data/native-images opens the addon for images, which has no libtorch, with process.dlopen.)',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/engine/' },
       to: { path: '^(?:node:)?module$' },
