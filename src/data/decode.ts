@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import sharp from 'sharp';
+import type sharpModule from 'sharp';
 import { DataError } from '../support/errors.js';
 import type { ImageSource, LabelSource } from './dataset.js';
 import { PIXEL_LIMIT, readLabelPng } from './decode-label-png.js';
@@ -13,18 +13,27 @@ const WHOLE_LIMIT = 0x1fff * 0x1fff;
 /** WebP, GIF, and the containers of AVIF. */
 const WHOLE = /^(RIFF....WEBP|GIF8|....ftyp)/s;
 
-// One image at a time per worker: the workers are the parallelism, and every image is seen once per epoch.
-sharp.concurrency(1);
-sharp.cache(false);
-// Only photos: a drawing or a table with the name of one is nothing to run a renderer on. These are all of libvips' other
-// loaders by name, since this holds for all threads at once: blocking everything and allowing some again would, for a
-// moment, refuse the photos of those that decode already.
-sharp.block({
-  operation: [
-    ...['Analyze', 'Csv', 'DcRaw', 'Fits', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'Openexr'],
-    ...['Openslide', 'OpenSlide', 'Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
-  ].map((format) => `VipsForeignLoad${format}`),
-});
+/** Opened by the first image that needs it: most threads meet plain JPEGs only, and it takes its time to load. */
+let opened: typeof sharpModule | undefined;
+
+async function openSharp(): Promise<typeof sharpModule> {
+  if (opened !== undefined) return opened;
+  const { default: sharp } = await import('sharp');
+  // One image at a time per worker: the workers are the parallelism, and every image is seen once per epoch.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  // Only photos: a drawing or a table with the name of one is nothing to run a renderer on. These are all of libvips' other
+  // loaders by name, since this holds for all threads at once: blocking everything and allowing some again would, for a
+  // moment, refuse the photos of those that decode already.
+  sharp.block({
+    operation: [
+      ...['Analyze', 'Csv', 'DcRaw', 'Fits', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'Openexr'],
+      ...['Openslide', 'OpenSlide', 'Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
+    ].map((format) => `VipsForeignLoad${format}`),
+  });
+  opened = sharp;
+  return opened;
+}
 
 /**
  * Decodes one image to 8-bit RGB.
@@ -80,6 +89,7 @@ function lastLine(error: unknown): string {
 
 async function decodeOnce(bytes: Uint8Array): Promise<Raster> {
   const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  const sharp = await openSharp();
   const { data, info } = await sharp(bytes, {
     failOn: 'truncated',
     ignoreIcc: true,
