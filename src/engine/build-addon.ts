@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { EngineError } from '../support/errors.js';
 import type { Libtorch } from './locate-libtorch.js';
 import { type AddonPlan, type BuildPlaces, type Product, planAddon, type Unit } from './plan-addon.js';
-import { runProgram } from './run-program.js';
+import { runProgram, whyScriptFails } from './run-program.js';
 
 /** What {@link buildAddon} made or found made. */
 export interface BuiltAddon {
@@ -118,10 +118,8 @@ async function refuseTwoOpenMp(addon: string): Promise<void> {
 
 /** In a process of its own: a library that is missing, or an instruction that this processor lacks, shows here. */
 async function tryToLoad(addon: string): Promise<void> {
-  const program = `process.dlopen({ exports: {} }, ${JSON.stringify(addon)})`;
-  const { code, output } = await runProgram(process.execPath, ['-e', program]);
-  if (code === 0) return;
-  const reason = /Error: (.*)/.exec(output)?.[1] ?? (output.trim() || `the process ended with code ${code}`);
+  const reason = await whyScriptFails(`process.dlopen({ exports: {} }, ${JSON.stringify(addon)})`);
+  if (reason === undefined) return;
   throw new EngineError(`The addon was built but does not load: ${reason}.`, {
     hint: 'If a library of CUDA is missing, this PyTorch is incomplete: install it again, or set TESSERA_LIBTORCH.',
   });

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { EngineError } from '../support/errors.js';
 import { cacheFolder } from './folders.js';
-import { downloadWheels, unpackWheel } from './pip-wheels.js';
-import { runProgram } from './run-program.js';
+import { installWheels } from './pip-wheels.js';
+import { runProgram, whyScriptFails } from './run-program.js';
 import { withLock } from './set-up-lock.js';
 
 /** A libjpeg-turbo that the addon for images can use, tried. */
@@ -57,13 +57,10 @@ export async function findLibjpeg(
 }
 
 /** Why the addon for images cannot use a library, in words; undefined when it can. Tried in a process of its own. */
-export async function whyUnusableLibjpeg(addon: string, path: string): Promise<string | undefined> {
-  const program = `const m = { exports: {} };
+export function whyUnusableLibjpeg(addon: string, path: string): Promise<string | undefined> {
+  return whyScriptFails(`const m = { exports: {} };
     process.dlopen(m, ${JSON.stringify(addon)});
-    m.exports.openLibjpeg(${JSON.stringify(path)});`;
-  const { code, output } = await runProgram(process.execPath, ['-e', program]);
-  if (code === 0) return undefined;
-  return /Error: (.*)/.exec(output)?.[1] ?? `the process ended with code ${code}`;
+    m.exports.openLibjpeg(${JSON.stringify(path)});`);
 }
 
 async function askedFor(addon: string, path: string): Promise<Libjpeg> {
@@ -97,22 +94,15 @@ async function makePrivateCopy(log: (line: string) => void, env: NodeJS.ProcessE
   const target = privateCopy(env);
   await mkdir(dirname(target), { recursive: true });
   return withLock(`${target}.lock`, log, async () => {
-    const temporary = await mkdtemp(`${target}.part-`);
+    log(`downloading libjpeg-turbo with pip: 7 MB (${pinned}), 1 MB kept in ${target}`);
     try {
-      log(`downloading libjpeg-turbo with pip: 7 MB (${pinned}), 1 MB kept in ${target}`);
-      // Nothing depends on it: one try, so that a machine without a network does not wait for it.
-      const patience = ['--retries', '0', '--timeout', '15', '--quiet'];
-      const { wheels, failure } = await downloadWheels('libjpeg.requirements.txt', temporary, env, patience);
-      if (failure !== undefined) return failure;
-      const copy = join(temporary, basename(target));
-      for (const wheel of wheels) await unpackWheel(wheel, copy, (name) => kept.test(name));
-      await rm(target, { recursive: true, force: true });
-      await rename(copy, target);
-      return undefined;
+      return await installWheels('libjpeg.requirements.txt', target, {
+        ...{ env, kept: [kept] },
+        // Nothing depends on it: one try, so that a machine without a network does not wait for it.
+        pip: ['--retries', '0', '--timeout', '15', '--quiet'],
+      });
     } catch (error) {
       return (error as Error).message;
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
     }
   });
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EngineError } from '../support/errors.js';
 import { pinnedVersion, privateCopy } from './locate-libtorch.js';
-import { downloadWheels, unpackWheel } from './pip-wheels.js';
+import { installWheels } from './pip-wheels.js';
 import { withLock } from './set-up-lock.js';
 
 /** Megabytes that the wheels and what is kept of them take together while unpacking. */
@@ -38,19 +38,15 @@ export async function installLibtorch(
     if (existsSync(join(target, 'torch', 'lib', 'libtorch_cpu.so'))) return;
     await removeLeftovers(target);
     await refuseSmallDisk(cache);
-    const temporary = await mkdtemp(`${target}.part-`);
-    try {
-      log(
-        `downloading libtorch ${pinnedVersion} with pip: 544 MB (torch, nvidia-cuda-cupti, nvidia-cuda-runtime), 500 MB kept in ${target}`,
-      );
-      const wheels = await download(temporary, env);
-      log('unpacking libtorch');
-      const copy = join(temporary, 'copy');
-      for (const wheel of wheels) await unpackWheel(wheel, copy, (name) => kept.some((pattern) => pattern.test(name)));
-      await rename(copy, target);
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-    }
+    log(
+      `downloading libtorch ${pinnedVersion} with pip: 544 MB (torch, nvidia-cuda-cupti, nvidia-cuda-runtime), 500 MB kept in ${target}`,
+    );
+    const onDownloaded = () => log('unpacking libtorch');
+    const failure = await installWheels('libtorch.requirements.txt', target, { env, kept, onDownloaded });
+    if (failure === undefined) return;
+    throw new EngineError(`libtorch could not be downloaded: ${failure}.`, {
+      hint: 'Check the network and pip (`python3 -m pip --version`; mirrors and proxies are set with PIP_INDEX_URL and HTTPS_PROXY), or set TESSERA_LIBTORCH to a libtorch that is there already.',
+    });
   });
 }
 
@@ -85,12 +81,4 @@ async function removeLeftovers(target: string): Promise<void> {
   const parts = (await readdir(dirname(target))).filter((name) => name.startsWith(`${basename(target)}.part-`));
   for (const name of parts) await rm(join(dirname(target), name), { recursive: true, force: true });
   await rm(target, { recursive: true, force: true });
-}
-
-async function download(temporary: string, env: NodeJS.ProcessEnv): Promise<string[]> {
-  const { wheels, failure } = await downloadWheels('libtorch.requirements.txt', temporary, env);
-  if (failure === undefined) return wheels;
-  throw new EngineError(`libtorch could not be downloaded: ${failure}.`, {
-    hint: 'Check the network and pip (`python3 -m pip --version`; mirrors and proxies are set with PIP_INDEX_URL and HTTPS_PROXY), or set TESSERA_LIBTORCH to a libtorch that is there already.',
-  });
 }

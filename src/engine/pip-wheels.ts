@@ -1,14 +1,49 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, open, type ZipFile } from 'yauzl';
 import { packageRoot } from './folders.js';
 
+/** What is taken of wheels, and how they are fetched. */
+export interface WheelOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** The files that stay have a name that one of these finds. */
+  readonly kept: readonly RegExp[];
+  /** More arguments for pip. */
+  readonly pip?: readonly string[];
+  readonly onDownloaded?: () => void;
+}
+
+/**
+ * Downloads the wheels of a requirements file in `native/` and makes a folder of the files that are kept, which appears at
+ * once, complete, in the place of an earlier one.
+ * @returns why pip brought nothing, in words; undefined when the folder is there
+ */
+export async function installWheels(
+  requirements: string,
+  target: string,
+  { env, kept, pip, onDownloaded }: WheelOptions,
+): Promise<string | undefined> {
+  const temporary = await mkdtemp(`${target}.part-`);
+  try {
+    const { wheels, failure } = await downloadWheels(requirements, temporary, env, pip);
+    if (failure !== undefined) return failure;
+    onDownloaded?.();
+    const copy = join(temporary, 'copy');
+    for (const wheel of wheels) await unpackWheel(wheel, copy, (name) => kept.some((pattern) => pattern.test(name)));
+    await rm(target, { recursive: true, force: true });
+    await rename(copy, target);
+    return undefined;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
 /** What pip brought: paths of wheels, or why there are none, in words. */
-export interface Download {
+interface Download {
   readonly wheels: string[];
   readonly failure?: string;
 }
@@ -18,7 +53,7 @@ export interface Download {
  * (`TESSERA_PYTHON`, else `python3`), which checks their hashes; its mirror and proxy settings count, and its messages go to
  * standard error. Throws nothing.
  */
-export async function downloadWheels(
+async function downloadWheels(
   requirements: string,
   folder: string,
   env: NodeJS.ProcessEnv,
@@ -49,7 +84,7 @@ export async function downloadWheels(
 }
 
 /** Unpacks the files of one wheel that are `kept`. pip has checked its hash, and yauzl refuses names that leave the folder. */
-export async function unpackWheel(wheel: string, target: string, kept: (name: string) => boolean): Promise<void> {
+async function unpackWheel(wheel: string, target: string, kept: (name: string) => boolean): Promise<void> {
   const zip = await new Promise<ZipFile>((settle, fail) => {
     open(wheel, { lazyEntries: true }, (error, file) => (error ? fail(error) : settle(file)));
   });

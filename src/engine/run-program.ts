@@ -8,6 +8,13 @@ export interface Outcome {
   readonly output: string;
 }
 
+/** Why a piece of JavaScript fails in a Node process of its own, in words; undefined when it does not. */
+export async function whyScriptFails(script: string): Promise<string | undefined> {
+  const { code, output } = await runProgram(process.execPath, ['-e', script]);
+  if (code === 0) return undefined;
+  return /Error: (.*)/.exec(output)?.[1] ?? (output.trim() || `the process ended with code ${code}`);
+}
+
 /** Runs a program to its end without a shell and gathers what it prints. Never throws. */
 export function runProgram(program: string, args: readonly string[], env = process.env): Promise<Outcome> {
   return new Promise((settle) => {
