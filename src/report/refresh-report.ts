@@ -5,9 +5,9 @@ import { liveEvents, readEvents } from '../runs/event-log.js';
 import type { EventOf, RunEvent } from '../runs/run-events.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { DataError } from '../support/errors.js';
-import { type ReportEvaluation, type ReportParts, reportPartsSchema } from './report-parts.js';
+import { type ReportEvaluation, type ReportParts, reportPartsSchema, type Verdict } from './report-parts.js';
 import { lastResults, resultKey } from './result-table.js';
-import { verdictOf } from './verdict.js';
+import { verdictOf, watchedVerdict } from './verdict.js';
 import { writePage } from './write-report.js';
 
 /**
@@ -59,14 +59,20 @@ function plainParts(
   return {
     title: run.name,
     summary: `Trained with ${method} for ${steps} steps${data === undefined ? '' : ` on ${data}`}, ${method === 'finetune' ? 'with' : 'without'} labels.`,
-    verdict:
-      evaluations.length > 0
-        ? verdictOf(evaluations)
-        : { tone: 'unclear', headline: 'Not yet evaluated.', sentences: [] },
+    verdict: plainVerdict(events, evaluations),
     evaluations,
     nextCommands: [],
     command: `${program} ${commandOf(method)} ${run.config} ${method === 'finetune' ? '--model MODEL --train' : '--data'} '${data ?? 'SPEC'}' --out NEW`,
   };
+}
+
+function plainVerdict(events: readonly RunEvent[], evaluations: readonly ReportEvaluation[]): Verdict {
+  const compared = evaluations.some(({ untrained }) => untrained !== undefined);
+  const watched = compared ? undefined : watchedVerdict(events.filter((event) => event.type === 'metrics'));
+  if (watched) return watched;
+  return evaluations.length > 0
+    ? verdictOf(evaluations)
+    : { tone: 'unclear', headline: 'Not yet evaluated.', sentences: [] };
 }
 
 function commandOf(method: string): string {

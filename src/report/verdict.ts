@@ -1,5 +1,9 @@
 import { metricText } from '../evals/measure/metric-text.js';
+import type { EventOf } from '../runs/run-events.js';
 import type { Measured, ReportEvaluation, Verdict } from './report-parts.js';
+
+/** Names of the metrics that `--watch` logs: mean accuracy of a class in percent, by block. */
+const watchedBlock = /^knnBlock\.(.*-)?(\d+)$/;
 
 type Comparison = 'better' | 'worse' | 'unclear';
 
@@ -35,6 +39,38 @@ export function verdictOf(evaluations: readonly ReportEvaluation[]): Verdict {
   }
   const extra = simple.length > 0 ? ', and more than colour and position tell' : '';
   return { tone: 'good', headline: `The encoder has learned: clearly better than untrained${extra}.`, sentences };
+}
+
+/**
+ * What refining did to the images that were watched: the last block's nearest neighbours before and after.
+ *
+ * @param metrics of the run, in the order of its steps
+ * @returns undefined where fewer than two steps were watched
+ */
+export function watchedVerdict(metrics: readonly Pick<EventOf<'metrics'>, 'step' | 'values'>[]): Verdict | undefined {
+  const block = (name: string) => Number(watchedBlock.exec(name)?.[2] ?? Number.NaN);
+  const watched = metrics.filter(({ values }) => Object.keys(values).some((name) => watchedBlock.test(name)));
+  const [first, last] = [watched[0], watched.at(-1)];
+  if (first === undefined || last === undefined || first.step === last.step) return undefined;
+  const changes = Object.keys(last.values)
+    .filter((name) => first.values[name] !== undefined && watchedBlock.test(name))
+    .sort((a, b) => block(b) - block(a))
+    .map((name) => ({ name, before: first.values[name]!, after: last.values[name]! }));
+  const [deepest] = changes;
+  if (deepest === undefined) return undefined;
+  const better = deepest.after > deepest.before;
+  const best = changes.reduce((a, b) => (b.before > a.before ? b : a));
+  const text = ({ name, before, after }: typeof deepest) =>
+    `${name.replace('knnBlock.', 'Block ')}: ${before.toFixed(1)} % before, ${after.toFixed(1)} % at step ${last.step}.`;
+  return {
+    tone: 'unclear',
+    headline: `Refining ${better ? 'raised' : 'did not raise'} the nearest neighbours of the watched images.`,
+    sentences: [
+      `${text(deepest)} Mean accuracy of a class, each image judged by the others.`,
+      ...(best === deepest ? [] : [`The best block before: ${text(best)}`]),
+      'A sample without an interval: tessera eval knn compares it with the encoder that it began with.',
+    ],
+  };
 }
 
 function measuredText({ value, interval }: Measured): string {

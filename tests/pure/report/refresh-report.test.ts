@@ -37,6 +37,26 @@ describe('a report written anew', () => {
     expect(page).not.toContain('<img');
   });
 
+  it('tells of a refined run what its watched images say, until an evaluation compares it', () => {
+    const events: Parameters<typeof exampleRun>[2] = [
+      { type: 'metrics', step: 0, values: { 'knnBlock.5': 15.3, 'knnBlock.3': 17.04, 'knnHead.5': 3 } },
+      { type: 'metrics', step: 60, values: { loss: 6 } },
+      { type: 'metrics', step: 100, values: { 'knnBlock.5': 19.81, 'knnBlock.3': 18, 'knnHead.5': 4 } },
+      { type: 'evaluation', step: 100, task: 'knn', encoder: 'teacher', metrics: { top1: 61.2 } },
+    ];
+    const page = (more: typeof events) => {
+      const folder = exampleRun(join(temporaryFolder(), 'refined'), undefined, [...events, ...more]);
+      return readFileSync(refreshReport(folder, 'tessera'), 'utf8');
+    };
+    expect(page([])).toContain('Refining raised the nearest neighbours');
+    expect(page([])).toContain('Block 5: 15.3 % before, 19.8 % at step 100.');
+    expect(page([])).toContain('The best block before: Block 3: 17.0 % before, 18.0 % at step 100.');
+    const floor = { top1: 20.3 };
+    expect(
+      page([{ type: 'evaluation', step: 100, task: 'knn', encoder: 'teacher', metrics: { top1: 61.2 }, floor }]),
+    ).not.toContain('Refining raised');
+  });
+
   it('shows the pictures that the run has by now, in the order of their kinds, each once', () => {
     const folder = run();
     saveRunPicture(folder, 'zebra', { title: 'Of no known kind', caption: 'last', png });
