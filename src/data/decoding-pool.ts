@@ -2,12 +2,17 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { DataError } from '../support/errors.js';
-import type { Failure, Job, Report, Task, WorkerSettings } from './worker.js';
+import type { Decoded, Failure, Job, Report, Task, WorkerSettings } from './worker.js';
 
-interface Running {
-  missing: number;
+/** How tasks went: which failed, and the whole images where these are kept. */
+interface Outcome {
   failures: Failure[];
-  resolve(failures: Failure[]): void;
+  decoded: Decoded[];
+}
+
+interface Running extends Outcome {
+  missing: number;
+  resolve(outcome: Outcome): void;
   reject(error: Error): void;
 }
 
@@ -32,13 +37,13 @@ export class DecodingPool {
     });
   }
 
-  /** Posts the tasks to the threads at once, and gives those that failed when all are done. */
-  run(tasks: readonly Task[], images: SharedArrayBuffer, pixels?: SharedArrayBuffer): Promise<Failure[]> {
+  /** Posts the tasks to the threads at once, and says how they went when all are done. */
+  run(tasks: readonly Task[], images: SharedArrayBuffer, pixels?: SharedArrayBuffer): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#failed) return reject(this.#failed);
       const job: Job = { id: this.#jobs++, tasks, claim: new SharedArrayBuffer(4), images };
       if (pixels !== undefined) job.pixels = pixels;
-      this.#running.set(job.id, { missing: tasks.length, failures: [], resolve, reject });
+      this.#running.set(job.id, { missing: tasks.length, failures: [], decoded: [], resolve, reject });
       for (const worker of this.#workers) worker.postMessage(job);
     });
   }
@@ -58,10 +63,11 @@ export class DecodingPool {
     const running = this.#running.get(report.id);
     if (running === undefined) return;
     running.failures.push(...report.failures);
+    running.decoded.push(...report.decoded);
     running.missing -= report.done;
     if (running.missing > 0) return;
     this.#running.delete(report.id);
-    running.resolve(running.failures);
+    running.resolve({ failures: running.failures, decoded: running.decoded });
   }
 
   #fail(cause: Error): void {

@@ -2,6 +2,7 @@ import { imageLibraries } from '../engine/installation.js';
 import { DataError, UsageError } from '../support/errors.js';
 import type { Dataset, Item } from './dataset.js';
 import { DecodingPool } from './decoding-pool.js';
+import type { PixelCache } from './pixel-cache.js';
 import { checkViews, type View } from './views.js';
 import type { Task } from './worker.js';
 
@@ -68,6 +69,8 @@ export interface LoaderOptions {
   prefetch?: number;
   /** Leave out a last batch that is not full (false). */
   dropLast?: boolean;
+  /** Where decoded images are kept, so that each is decoded once (nowhere). Batches are the same. */
+  cache?: PixelCache | undefined;
   /** Called once for every image found broken, in the order of the samples. */
   onBroken?: (broken: BrokenImage) => void;
 }
@@ -116,8 +119,13 @@ export class Loader implements AsyncIterable<ImageBatch> {
       bytes += view.size * view.size * 3;
     }
     this.#sampleBytes = bytes;
-    const { views, seed } = options;
-    this.#pool = new DecodingPool(options.workers, { views, seed, native: imageLibraries() });
+    const { views, seed, cache } = options;
+    this.#pool = new DecodingPool(options.workers, {
+      views,
+      seed,
+      native: imageLibraries(),
+      keep: cache !== undefined,
+    });
     this.#prefetch();
   }
 
@@ -135,7 +143,7 @@ export class Loader implements AsyncIterable<ImageBatch> {
    * The next batch, or undefined after the last one.
    *
    * @throws DataError when more than 5 % of the images are broken, when no readable one is found in the place of a broken
-   * one, when a worker dies, or when the loader is closed.
+   * one, when the images are too large to be kept, when a worker dies, or when the loader is closed.
    */
   async next(): Promise<ImageBatch | undefined> {
     if (this.#error !== undefined) throw this.#error;
@@ -207,7 +215,8 @@ export class Loader implements AsyncIterable<ImageBatch> {
     let open = samples;
     while (open.length > 0) {
       const tasks = open.map((sample) => this.#task(sample, dataset.item(sample.index)));
-      const failures = await this.#pool.run(tasks, images, pixels);
+      const { failures, decoded } = await this.#pool.run(tasks, images, pixels);
+      for (const { slot, image } of decoded) this.#options.cache?.keep(samples[slot]!.index, image);
       for (const { slot, reason } of failures) this.#found.set(samples[slot]!.index, reason);
       open = failures.map(({ slot }) => samples[slot]!);
       for (const sample of open) {
@@ -222,6 +231,8 @@ export class Loader implements AsyncIterable<ImageBatch> {
 
   #task(sample: Sample, item: Item): Task {
     const task: Task = { slot: sample.slot, position: sample.position, image: item.image };
+    const decoded = this.#options.cache?.get(sample.index);
+    if (decoded !== undefined) task.decoded = decoded;
     if (item.pixels !== undefined) task.labels = item.pixels;
     return task;
   }

@@ -5,6 +5,7 @@ import { drawAugmentation } from './augment.js';
 import type { ImageSource, LabelSource } from './dataset.js';
 import { decodeImage, decodeLabels } from './decode.js';
 import { type NativeImages, PictureMemory, resample, useNativeImages } from './native-images.js';
+import type { SharedRaster } from './pixel-cache.js';
 import { applyPixelOperation } from './pixel-operations.js';
 import { type Geometry, type Raster, resampleNearest } from './resample.js';
 import { type View, viewGeometry } from './views.js';
@@ -15,6 +16,8 @@ export interface WorkerSettings {
   seed: number;
   /** What decodes and resizes fast, where it is set up. */
   native: NativeImages | undefined;
+  /** Report what was decoded, so that it is decoded once. */
+  keep: boolean;
 }
 
 /** One sample to decode into place `slot` of the batch. `position` is its place in the whole stream. */
@@ -22,6 +25,8 @@ export interface Task {
   slot: number;
   position: number;
   image: ImageSource;
+  /** The image's pixels, where they are kept from an earlier use. */
+  decoded?: SharedRaster;
   labels?: LabelSource;
 }
 
@@ -44,6 +49,13 @@ export interface Report {
   id: number;
   done: number;
   failures: Failure[];
+  decoded: Decoded[];
+}
+
+/** The whole image of a sample, where images are kept. */
+export interface Decoded {
+  slot: number;
+  image: SharedRaster;
 }
 
 /** A sample that could not be made, and why. */
@@ -55,15 +67,15 @@ export interface Failure {
 /** Separates the random numbers of crops from those of other users of the same seed: "crop". */
 const CROP_STREAM = 0x63726f70;
 
-const { views, seed, native } = workerData as WorkerSettings;
+const { views, seed, native, keep } = workerData as WorkerSettings;
 useNativeImages(native);
 const memory = new PictureMemory();
 const viewBytes = views.map((view) => view.size * view.size * 3);
 const sampleBytes = viewBytes.reduce((sum, bytes) => sum + bytes, 0);
 
-/** Samples between two collections of garbage: decoded pictures are large, and V8 alone would let hundreds pile up. */
+/** Images decoded between two collections of garbage: decoded pictures are large, and V8 alone would let hundreds pile up. */
 const GARBAGE_EVERY = 256;
-let samples = 0;
+let decoded = 0;
 boundNursery();
 
 let queue = Promise.resolve();
@@ -73,12 +85,14 @@ parentPort?.on('message', (job: Job) => {
 
 async function work(job: Job): Promise<void> {
   const claim = new Int32Array(job.claim);
-  const report: Report = { id: job.id, done: 0, failures: [] };
+  const report: Report = { id: job.id, done: 0, failures: [], decoded: [] };
   for (;;) {
     const task = job.tasks[Atomics.add(claim, 0, 1)];
     if (task === undefined) break;
     try {
-      await fill(job, task);
+      const image = task.decoded ? rasterOf(task.decoded) : await decodeImage(task.image, memory);
+      if (keep && !task.decoded) report.decoded.push({ slot: task.slot, image: shared(image) });
+      fill(job, task, image);
     } catch (error) {
       report.failures.push({
         slot: task.slot,
@@ -86,9 +100,19 @@ async function work(job: Job): Promise<void> {
       });
     }
     report.done++;
-    if (++samples % GARBAGE_EVERY === 0) collectGarbage();
+    if (!task.decoded && ++decoded % GARBAGE_EVERY === 0) collectGarbage();
   }
   parentPort?.postMessage(report);
+}
+
+function rasterOf({ pixels, width, height }: SharedRaster): Raster {
+  return { data: new Uint8Array(pixels), width, height };
+}
+
+function shared({ data, width, height }: Raster): SharedRaster {
+  const pixels = new SharedArrayBuffer(data.length);
+  new Uint8Array(pixels).set(data);
+  return { pixels, width, height };
 }
 
 /** Fills `output` with a view of the image. */
@@ -101,8 +125,7 @@ function cut(image: Raster, view: View, random: Random, output: Uint8Array): Geo
   return geometry;
 }
 
-async function fill(job: Job, task: Task): Promise<void> {
-  const image = await decodeImage(task.image, memory);
+function fill(job: Job, task: Task, image: Raster): void {
   let first: Geometry | undefined;
   let at = task.slot * sampleBytes;
   views.forEach((view, i) => {

@@ -28,7 +28,11 @@ import { trainingCrops } from '../train/training-crops.js';
 export interface RecipeCore {
   readonly method: string;
   readonly seed: number;
-  readonly data: { readonly imageSize: number; readonly workers?: number | undefined };
+  readonly data: {
+    readonly imageSize: number;
+    readonly workers?: number | undefined;
+    readonly cache?: 'none' | 'memory';
+  };
   readonly train: TrainConfig;
   /** How features are followed, where the method gives some. */
   readonly watch?: { readonly every: number; readonly images: number };

@@ -234,6 +234,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunOutcome> {
     const outcome = await train({
       ...{ method, dataset, run, log, sinks, steps, firstStep, workers, machine },
       seed: config.seed,
+      cache: config.data.cache,
       lastStep: Math.min(steps, options.maxSteps ?? steps),
       batchSize: plan.batchSize,
       accumulate: plan.accumulate,
@@ -307,8 +308,8 @@ async function resumeFrom(
   return manifest.step;
 }
 
-/** Options of the loop, the number of workers and what is judged do not change losses, so they may change. */
-const mayChange = /^(train\.|watch\.|evaluations\.|data\.(workers|testView)$|judgeEvery$)/;
+/** Options of the loop, the number of workers, where images are kept and what is judged do not change losses, so they may change. */
+const mayChange = /^(train\.|watch\.|evaluations\.|data\.(workers|cache|testView)$|judgeEvery$)/;
 
 function refuseChanges(run: RunFolder, yaml: string): void {
   const leaves = (text: string) =>

@@ -66,6 +66,8 @@ export const runEventSchema = z.discriminatedUnion('type', [
     seconds: z.number().min(0),
   }),
   z.strictObject({ type: z.literal('broken-image'), ...common, image: z.string(), reason: z.string() }),
+  /** Decoded images that are kept, after the first pass through them. */
+  z.strictObject({ type: z.literal('cache'), ...common, images: z.int().min(0), bytes: z.int().min(0) }),
   z.strictObject({ type: z.literal('warning'), ...common, message: z.string() }),
   z.strictObject({ type: z.literal('finished'), ...common, seconds: z.number().min(0) }),
   z.strictObject({ type: z.literal('stopped'), ...common, reason: z.string() }),

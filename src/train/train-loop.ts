@@ -2,10 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../data/dataset.js';
 import { infiniteSampler } from '../data/infinite-sampler.js';
 import { Loader } from '../data/loader.js';
+import { PixelCache } from '../data/pixel-cache.js';
 import type { EventLog } from '../runs/event-log.js';
 import type { MetricSink } from '../runs/metric-sink.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { Heartbeat } from '../runs/run-status.js';
+import { byteText } from '../support/byte-text.js';
 import { TrainingError } from '../support/errors.js';
 import { numberText } from '../support/number-text.js';
 import { Progress } from '../support/progress.js';
@@ -45,6 +47,8 @@ export interface TrainOptions {
   /** Parts that a batch is computed in. */
   readonly accumulate: number;
   readonly workers: number;
+  /** Where decoded images are kept (nowhere). */
+  readonly cache?: 'none' | 'memory' | undefined;
   readonly train: TrainConfig;
   readonly machine: CheckpointFacts['machine'];
   readonly judge?: Judge | undefined;
@@ -84,6 +88,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
 class TrainSession {
   readonly #o: TrainOptions;
   readonly #loader: Loader;
+  readonly #cache: PixelCache | undefined;
   readonly #progress: Progress;
   readonly #heartbeat: Heartbeat;
   readonly #stop = new StopSignal();
@@ -102,6 +107,7 @@ class TrainSession {
     this.#o = options;
     this.#step = options.firstStep;
     const position = options.firstStep * options.batchSize;
+    this.#cache = options.cache === 'memory' ? new PixelCache(options.dataset.size) : undefined;
     this.#loader = new Loader({
       dataset: options.dataset,
       views: options.method.views,
@@ -110,6 +116,7 @@ class TrainSession {
       seed: options.seed,
       position,
       workers: options.workers,
+      cache: this.#cache,
       prefetch: Math.max(2, options.accumulate + 1),
       onBroken: ({ name, reason }) => this.#reportBroken(name, reason),
     });
@@ -169,6 +176,7 @@ class TrainSession {
     this.#lossLast = loss;
     if (this.#step % GARBAGE_EVERY === 0) collectGarbage();
     if (record) this.#record(values, step);
+    this.#sayCache();
     this.#heartbeat.beat(this.#step);
     this.#progress.update(this.#step, `loss ${numberText(loss)} · ${numberText(this.#imagesPerSecond(), 3)} images/s`);
   }
@@ -280,6 +288,15 @@ class TrainSession {
   #facts(): CheckpointFacts {
     const { batchSize, dataset, machine } = this.#o;
     return { step: this.#step, samples: this.#step * batchSize, data: dataset.fingerprint, machine };
+  }
+
+  /** Once, after as many images as the set has. */
+  #sayCache(): void {
+    const { dataset, batchSize, firstStep, log } = this.#o;
+    if (this.#cache === undefined || this.#step - firstStep !== Math.ceil(dataset.size / batchSize)) return;
+    const { size, bytes } = this.#cache;
+    log.append({ type: 'cache', step: this.#step, images: size, bytes });
+    this.#progress.line(`${size} decoded images are kept in memory: ${byteText(bytes)}`);
   }
 
   #reportBroken(image: string, reason: string): void {

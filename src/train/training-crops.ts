@@ -1,4 +1,11 @@
+import { z } from 'zod';
 import type { View } from '../data/views.js';
+
+/** Setting of every method: whether images are decoded anew each time. */
+export const imageCache = z
+  .enum(['none', 'memory'])
+  .default('none')
+  .describe('Keep decoded images: memory is for sets that fit into half of the machine’s, and changes no crop.');
 
 /** What a recipe says of the crops that it trains on. */
 interface CropOptions {

@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import { type Dataset, evenlySpread } from '../../data/dataset.js';
+import { Loader } from '../../data/loader.js';
+import { PixelCache } from '../../data/pixel-cache.js';
 import { metricText, valueText } from '../../evals/measure/metric-text.js';
 import type { JudgedClassifier } from '../../recipes/classifier-judge.js';
 import type { PreparedRun } from '../../recipes/pretrain.js';
@@ -99,15 +102,39 @@ async function dryRun(
 ): Promise<CommandResult> {
   const { steps, batchSize } = plan;
   const epochs = (steps * batchSize) / dataset.size;
+  const cache = config.data.cache === 'memory' ? await sampleCache(dataset) : undefined;
   return {
     card: `${yaml}\n${cardText('dry run: nothing was written', [
       ['images', `${dataset.size} in ${dataset.spec}`],
       ['steps', `${steps} of ${batchSize} images: ${numberText(epochs, 3)} epochs`],
+      [
+        'cache',
+        cache && `about ${byteText(cache.expectedBytes)} of decoded images, of at most ${byteText(cache.limit)}`,
+      ],
       ...(estimate ? costFacts(estimate, await measuredPeak(threads)) : []),
     ])}`,
-    json: { config, images: dataset.size, epochs, ...(estimate && { estimate }) },
+    json: {
+      config,
+      images: dataset.size,
+      epochs,
+      ...(cache && { cacheBytes: cache.expectedBytes }),
+      ...(estimate && { estimate }),
+    },
   };
 }
+
+/** A few decoded images, to tell what all of them take. */
+async function sampleCache(dataset: Dataset): Promise<PixelCache> {
+  const cache = new PixelCache(dataset.size);
+  const order = evenlySpread(dataset, SAMPLED);
+  const views = [{ kind: 'resize', size: 1 }] as const;
+  const loader = new Loader({ dataset, views, batchSize: SAMPLED, order, seed: 0, workers: 1, cache });
+  await loader.next();
+  await loader.close();
+  return cache;
+}
+
+const SAMPLED = 64;
 
 /** Share of the peak of matrix products that training is taken to reach. */
 const REACHED = 0.5;

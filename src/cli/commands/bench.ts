@@ -55,20 +55,26 @@ function registerLoader(bench: Command): void {
     .option('--size <n>', 'side of the crops in pixels (224)')
     .option('--batch <n>', 'images in a batch (64)')
     .option('--workers <n>', 'threads that decode images (default: all cores)')
-    .option('--images <n>', 'images that are timed (2048)');
-  defineAction(loader, ['bench loader --data photos/ --size 224 --workers 2'], async (raw: RawOptions) => {
-    const read = new OptionReader(raw);
-    const options = {
-      data: read.text('data')!,
-      size: read.integer('size'),
-      batch: read.integer('batch'),
-      workers: read.integer('workers'),
-      images: read.integer('images'),
-    };
-    read.done('bench loader');
-    const { benchLoader } = await import('../actions/bench-loader.js');
-    return benchLoader(options);
-  });
+    .option('--images <n>', 'images that are timed (2048)')
+    .option('--cache <where>', 'none (default) or memory, as data.cache: timed once all images were decoded');
+  defineAction(
+    loader,
+    ['bench loader --data photos/ --size 224 --workers 2', 'bench loader --data photos/ --cache memory'],
+    async (raw: RawOptions) => {
+      const read = new OptionReader(raw);
+      const options = {
+        data: read.text('data')!,
+        size: read.integer('size'),
+        batch: read.integer('batch'),
+        workers: read.integer('workers'),
+        images: read.integer('images'),
+        cache: read.choice('cache', ['none', 'memory']),
+      };
+      read.done('bench loader');
+      const { benchLoader } = await import('../actions/bench-loader.js');
+      return benchLoader(options);
+    },
+  );
 }
 
 function registerKnn(bench: Command): void {

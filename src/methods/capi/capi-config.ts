@@ -8,6 +8,7 @@ import { evaluationsSection } from '../../train/evaluations-config.js';
 import { precision } from '../../train/precision.js';
 import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
+import { imageCache } from '../../train/training-crops.js';
 import type { CapiNetworkOptions } from './capi-network.js';
 
 const fraction = z.number().min(0).max(1);
@@ -75,6 +76,7 @@ export const capiRecipe = z.strictObject({
         .positive()
         .optional()
         .describe('Decoding threads; by default one less than the cores, at most 8.'),
+      cache: imageCache,
     })
     .prefault({})
     .describe('Images.'),

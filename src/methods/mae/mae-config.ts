@@ -8,6 +8,7 @@ import { evaluationsSection } from '../../train/evaluations-config.js';
 import { precision } from '../../train/precision.js';
 import { atMost, evenParts, multipleOfPatch, smallerFirst } from '../../train/recipe-problems.js';
 import { trainSection } from '../../train/train-config.js';
+import { imageCache } from '../../train/training-crops.js';
 import type { DecoderOptions } from './decoder.js';
 
 const fraction = z.number().min(0).max(1);
@@ -45,6 +46,7 @@ export const maeRecipe = z.strictObject({
         .describe('Share of the image’s area that a crop covers.'),
       flip: z.boolean().default(true).describe('Flip half of the crops horizontally.'),
       workers: count.optional().describe('Decoding threads; by default one less than the cores, at most 8.'),
+      cache: imageCache,
     })
     .prefault({})
     .describe('Images.'),

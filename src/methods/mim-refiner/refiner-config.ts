@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { evaluationsSection } from '../../train/evaluations-config.js';
 import { precision } from '../../train/precision.js';
 import { trainSection } from '../../train/train-config.js';
+import { imageCache } from '../../train/training-crops.js';
 
 const fraction = z.number().min(0).max(1);
 const positive = z.number().positive();
@@ -121,6 +122,7 @@ export const refinerRecipe = z.strictObject({
           'Besides crop and flip: colours, blur, greyscale and solarizing as published; without blur and solarizing, for small images; or nothing.',
         ),
       workers: count.optional().describe('Decoding threads; by default one less than the cores, at most 8.'),
+      cache: imageCache,
     })
     .prefault({})
     .describe('Images.'),

@@ -41,6 +41,7 @@ describe('bench', () => {
     const { json } = await benchLoader(options);
     const { imagesPerSecond, seconds } = json as { imagesPerSecond: number; seconds: number };
     expect(imagesPerSecond * seconds).toBeCloseTo(8, 6);
+    expect((await benchLoader({ ...options, cache: 'memory' })).json).toMatchObject({ cachedBytes: 8 * 32 * 32 * 3 });
   });
 
   it('counts products as the formulas of a transformer do', () => {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { DecodingPool } from '../../../src/data/decoding-pool.js';
 import type { Task } from '../../../src/data/worker.js';
 
-const settings = { views: [{ kind: 'resize', size: 4 } as const], seed: 0, native: undefined };
+const settings = { views: [{ kind: 'resize', size: 4 } as const], seed: 0, native: undefined, keep: true };
 
 it('rejects what runs, and what comes later, when a worker dies', async () => {
   const pool = new DecodingPool(2, settings);
@@ -14,7 +14,7 @@ it('rejects what runs, and what comes later, when a worker dies', async () => {
   await pool.close();
 });
 
-it('gives the reasons of failures by slot', async () => {
+it('gives the reasons of failures and the images decoded by slot', async () => {
   const pool = new DecodingPool(1, settings);
   pool.hold(true);
   const scene = { kind: 'scene', seed: 0, split: 'train', index: 0, size: 16 } as const;
@@ -23,8 +23,10 @@ it('gives the reasons of failures by slot', async () => {
     { slot: 1, position: 1, image: scene },
   ];
   const images = new SharedArrayBuffer(96);
-  const failures = await pool.run(tasks, images);
+  const { failures, decoded } = await pool.run(tasks, images);
   expect(failures).toEqual([{ slot: 0, reason: expect.stringContaining('ENOENT') }]);
+  expect(decoded).toMatchObject([{ slot: 1, image: { width: 16, height: 16 } }]);
+  expect(decoded[0]!.image.pixels.byteLength).toBe(16 * 16 * 3);
   expect(new Uint8Array(images, 48).some((value) => value > 0)).toBe(true);
   await pool.close();
 });

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { byolAugmentations } from '../../../src/data/augment.js';
 import type { Dataset } from '../../../src/data/dataset.js';
 import { type BrokenImage, type ImageBatch, Loader, type LoaderOptions } from '../../../src/data/loader.js';
+import { PixelCache } from '../../../src/data/pixel-cache.js';
 import { openDataset } from '../../../src/data/spec.js';
 
 const root = mkdtempSync(join(tmpdir(), 'tessera-loader-'));
@@ -208,6 +209,56 @@ describe('broken images', () => {
     const broken: BrokenImage[] = [];
     expect(indices(await all({ dataset, onBroken: (bad) => broken.push(bad) }))).toEqual([0, 1, 3, 3, 4, 5, 6, 7]);
     expect(broken).toEqual([{ name: '002.jpg', reason: expect.stringContaining('ENOENT') }]);
+  });
+});
+
+describe('kept images', () => {
+  const epochs = (count: number) => [...range(count), ...range(count).reverse(), ...range(count)];
+  const views = [
+    CROP,
+    { ...CROP, size: 9, augment: byolAugmentations.global1 },
+    { kind: 'resize-centre-crop', resize: 20, size: 16 },
+  ] as const;
+
+  it('change no batch, with any number of workers, and are decoded once', async () => {
+    const dataset = await folderOf('kept', 23);
+    const order = epochs(23);
+    const plain = bytes(await all({ dataset, order, views }));
+    for (const workers of [1, 2, 3]) {
+      const cached = await all({ dataset, order, views, workers, prefetch: workers, cache: new PixelCache(23) });
+      expect(Buffer.compare(bytes(cached), plain)).toBe(0);
+    }
+    const cache = new PixelCache(23);
+    await all({ dataset, cache });
+    const sizes = range(23).map((i) => (20 + (i % 7) * 9) * (16 + (i % 5) * 11) * 3);
+    expect(cache.size).toBe(23);
+    expect(cache.bytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
+    rmSync(join(root, 'kept'), { recursive: true });
+    const broken: BrokenImage[] = [];
+    const again = await all({ dataset, order, views, cache, onBroken: (bad) => broken.push(bad) });
+    expect(Buffer.compare(bytes(again), plain)).toBe(0);
+    expect(broken).toEqual([]);
+  });
+
+  it('replace broken images as ever', async () => {
+    const dataset = await folderOf('kept-broken', 40, [7, 8]);
+    const run = async (cache?: PixelCache) => {
+      const broken: BrokenImage[] = [];
+      const order = epochs(40);
+      const batches = await all({ dataset, order, cache, onBroken: (bad) => broken.push(bad) });
+      return { pixels: bytes(batches), indices: indices(batches), broken };
+    };
+    const cache = new PixelCache(40);
+    const [plain, kept] = [await run(), await run(cache)];
+    expect(kept).toEqual(plain);
+    expect(kept.broken.map(({ name }) => name)).toEqual(['007.jpg', '008.jpg']);
+    expect(cache.size).toBe(38);
+  });
+
+  it('stop the loader when there are too many', async () => {
+    const dataset = await folderOf('kept-large', 23);
+    const cache = new PixelCache(23, 20_000);
+    await expect(all({ dataset, cache })).rejects.toThrow(/at most 20 kB.* of 23 images take/);
   });
 });
 
