@@ -210,6 +210,11 @@ export function topk(self: Tensor, k: number, dim?: number, largest?: boolean, s
   return tensors(call('aten::topk', self.handle, k, dim, largest, sorted)) as [Tensor, Tensor];
 }
 
+/** `tessera::blas_product(Tensor left, Tensor right) -> Tensor` */
+export function blasProduct(left: Tensor, right: Tensor): Tensor {
+  return new Tensor(call('tessera::blas_product', left.handle, right.handle) as number);
+}
+
 /** `tessera::keep_smallest_(Tensor(a!) scores, Tensor(b!) indices, Tensor tile, int first) -> ()` */
 export function keepSmallest_(scores: Tensor, indices: Tensor, tile: Tensor, first: number): void {
   call('tessera::keep_smallest_', scores.handle, indices.handle, tile.handle, first);
