@@ -8,6 +8,8 @@
 #include <ATen/ops/mm_cpu_dispatch.h>
 #include <torch/library.h>
 
+#include "matrix_product.h"
+
 #if defined(__linux__) && defined(__AMX_BF16__) && defined(__AVX512BF16__)
 #define TESSERA_AMX
 #include <ATen/Parallel.h>
@@ -39,6 +41,7 @@ constexpr int64_t kPlaneBytes = 2 * kTileBytes;
 constexpr int64_t kStepBytes = 3 * kPlaneBytes;  // of a strip
 constexpr int64_t kInner = 384;             // of a block: the right side's block takes half of the second-level cache
 constexpr int64_t kColumns = 512;
+constexpr int64_t kLeftStrips = 4;  // packed together, so that memory is read in longer pieces
 
 // `lines` are rows of the left matrix or columns of the right one. One of the strides is 1.
 struct Side {
@@ -100,18 +103,25 @@ void pack_tile_at_edge(const float* from, int64_t stride, int64_t lines, int64_t
   pack_tile<along, left>(padded, width, to);
 }
 
-// `count` lines of a side, at most two tiles, and `inner` places.
+// `count` lines of a side and `inner` places, strip after strip.
 template <bool along, bool left>
-void pack_strip(const float* from, int64_t stride, int64_t count, int64_t inner, char* to) {
-  for (int64_t k = 0; k < inner; k += kDepth, to += kStepBytes) {
-    for (int64_t line = 0; line < count; line += kTile) {
-      const float* tile = from + (along ? line * stride + k : k * stride + line);
-      char* place = to + line / kTile * kTileBytes;
-      if (count - line >= kTile && inner - k >= kDepth)
-        pack_tile<along, left>(tile, stride, place);
-      else
-        pack_tile_at_edge<along, left>(tile, stride, count - line, inner - k, place);
-    }
+void pack_strips(const float* from, int64_t stride, int64_t count, int64_t inner, char* to) {
+  int64_t strip_bytes = (inner + kDepth - 1) / kDepth * kStepBytes;
+  auto pack_at = [&](int64_t line, int64_t k) {
+    const float* tile = from + (along ? line * stride + k : k * stride + line);
+    char* place = to + line / kStrip * strip_bytes + k / kDepth * kStepBytes + line % kStrip / kTile * kTileBytes;
+    if (count - line >= kTile && inner - k >= kDepth)
+      pack_tile<along, left>(tile, stride, place);
+    else
+      pack_tile_at_edge<along, left>(tile, stride, count - line, inner - k, place);
+  };
+  // As the rows lie in memory.
+  if constexpr (along) {
+    for (int64_t line = 0; line < count; line += kTile)
+      for (int64_t k = 0; k < inner; k += kDepth) pack_at(line, k);
+  } else {
+    for (int64_t k = 0; k < inner; k += kDepth)
+      for (int64_t line = 0; line < count; line += kTile) pack_at(line, k);
   }
 }
 
@@ -119,9 +129,9 @@ template <bool left>
 void pack(const Side& side, int64_t line, int64_t count, int64_t first, int64_t inner, char* to) {
   const float* from = side.data + line * side.line_stride + first * side.inner_stride;
   if (side.inner_stride == 1)
-    pack_strip<true, left>(from, side.line_stride, count, inner, to);
+    pack_strips<true, left>(from, side.line_stride, count, inner, to);
   else
-    pack_strip<false, left>(from, side.inner_stride, count, inner, to);
+    pack_strips<false, left>(from, side.inner_stride, count, inner, to);
 }
 
 template <int rows>
@@ -147,7 +157,8 @@ void multiply_loaded() {
 // The product of two strips as four tiles. The small terms of all steps come first, as they would be lost in large sums.
 // Fetching what follows on the right ahead, a little at a time, makes this a third faster.
 template <int rows, int columns>
-void multiply_strips(const char* left, const char* right, int64_t steps, float* sums) {
+void multiply_strips(const char* left, const char* right, int64_t steps, float* sums, const float* out,
+                     int64_t stride) {
   constexpr int64_t kSums = kTile * kTile;
   _tile_zero(0);
   _tile_zero(1);
@@ -176,6 +187,10 @@ void multiply_strips(const char* left, const char* right, int64_t steps, float* 
     fetch(4);
     multiply_loaded<rows, columns>();
     fetch(5);
+    for (int64_t r = i * rows * kTile / steps; r < (i + 1) * rows * kTile / steps; r++) {
+      __builtin_prefetch(out + r * stride, 1);
+      __builtin_prefetch(out + r * stride + kTile, 1);
+    }
   }
   for (a = left, b = right; a < left + steps * kStepBytes; a += kStepBytes, b += kStepBytes) {
     load_left<rows>(a);
@@ -188,15 +203,16 @@ void multiply_strips(const char* left, const char* right, int64_t steps, float* 
   if constexpr (rows > 1 && columns > 1) _tile_stored(3, sums + 3 * kSums, 64);
 }
 
-void multiply_strips(int64_t rows, int64_t columns, const char* left, const char* right, int64_t steps, float* sums) {
+void multiply_strips(int64_t rows, int64_t columns, const char* left, const char* right, int64_t steps, float* sums,
+                     const float* out, int64_t stride) {
   if (rows > kTile && columns > kTile)
-    multiply_strips<2, 2>(left, right, steps, sums);
+    multiply_strips<2, 2>(left, right, steps, sums, out, stride);
   else if (rows > kTile)
-    multiply_strips<2, 1>(left, right, steps, sums);
+    multiply_strips<2, 1>(left, right, steps, sums, out, stride);
   else if (columns > kTile)
-    multiply_strips<1, 2>(left, right, steps, sums);
+    multiply_strips<1, 2>(left, right, steps, sums, out, stride);
   else
-    multiply_strips<1, 1>(left, right, steps, sums);
+    multiply_strips<1, 1>(left, right, steps, sums, out, stride);
 }
 
 // Writes what two strips gave, with what is to be added to it.
@@ -221,11 +237,11 @@ struct Workspace {
 
   // One strip more than there is: what lies behind the last one is fetched, not used.
   Workspace()
-      : memory(static_cast<char*>(std::aligned_alloc(4096, (2 + kColumns / kStrip) * kStripBytes)),
+      : memory(static_cast<char*>(std::aligned_alloc(4096, (1 + kLeftStrips + kColumns / kStrip) * kStripBytes)),
                &std::free) {
     TORCH_CHECK(memory, "no memory for a matrix product");
     left = memory.get();
-    right = left + kStripBytes;
+    right = left + kLeftStrips * kStripBytes;
   }
 };
 
@@ -240,16 +256,15 @@ void multiply_part(const Side& left, const Side& right, int64_t inner, Target ta
     int64_t depth = std::min(kInner, inner - first), steps = (depth + kDepth - 1) / kDepth;
     for (int64_t block = columns.begin; block < columns.end; block += kColumns) {
       int64_t end = std::min(columns.end, block + kColumns);
-      for (int64_t column = block; column < end; column += kStrip)
-        pack<false>(right, column, std::min(kStrip, end - column), first, depth,
-                    work.right + (column - block) / kStrip * steps * kStepBytes);
+      pack<false>(right, block, end - block, first, depth, work.right);
       for (int64_t row = rows.begin; row < rows.end; row += kStrip) {
-        int64_t height = std::min(kStrip, rows.end - row);
-        pack<true>(left, row, height, first, depth, work.left);
+        int64_t height = std::min(kStrip, rows.end - row), place = (row - rows.begin) / kStrip % kLeftStrips;
+        if (place == 0) pack<true>(left, row, std::min(kLeftStrips * kStrip, rows.end - row), first, depth, work.left);
+        const char* strip = work.left + place * steps * kStepBytes;
         for (int64_t column = block; column < end; column += kStrip) {
           int64_t width = std::min(kStrip, end - column);
-          multiply_strips(height, width, work.left, work.right + (column - block) / kStrip * steps * kStepBytes, steps,
-                          sums);
+          multiply_strips(height, width, strip, work.right + (column - block) / kStrip * steps * kStepBytes, steps, sums,
+                          target.data + row * target.stride + column, target.stride);
           write_result(sums, target, row, height, column, width);
         }
       }
@@ -302,8 +317,7 @@ constexpr int64_t kLeastLines = 96;  // below it, and below this work, BLAS is a
 constexpr int64_t kLeastWork = int64_t{1} << 23;
 
 bool is_matrix(const at::Tensor& t) {
-  return t.dim() == 2 && t.scalar_type() == at::kFloat && t.device().is_cpu() && t.layout() == at::kStrided &&
-         !t.is_neg() && (t.stride(0) == 1 || t.stride(1) == 1);
+  return t.dim() == 2 && t.scalar_type() == at::kFloat && (t.stride(0) == 1 || t.stride(1) == 1);
 }
 
 bool worth_it(const at::Tensor& left, const at::Tensor& right) {
@@ -314,7 +328,7 @@ bool worth_it(const at::Tensor& left, const at::Tensor& right) {
 
 bool takes_rows(const at::Tensor& out, const at::Tensor& left, const at::Tensor& right) {
   return out.scalar_type() == at::kFloat && out.dim() == 2 && out.size(0) == left.size(0) &&
-         out.size(1) == right.size(1) && out.stride(1) == 1 && out.stride(0) >= out.size(1) && !out.is_neg();
+         out.size(1) == right.size(1) && out.stride(1) == 1 && out.stride(0) >= out.size(1);
 }
 
 void multiply_into(const at::Tensor& left, const at::Tensor& right, const at::Tensor* addend, const at::Tensor& out) {
@@ -340,9 +354,9 @@ at::Tensor& mm_out(const at::Tensor& left, const at::Tensor& right, at::Tensor& 
 // What is added, as rows; undefined where BLAS has to do it.
 at::Tensor rows_to_add(const at::Tensor& self, const at::Tensor& left, const at::Tensor& right, const at::Scalar& beta,
                        const at::Scalar& alpha) {
-  if (!worth_it(left, right) || self.scalar_type() != at::kFloat || beta.toDouble() != 1 || alpha.toDouble() != 1)
+  if (!worth_it(left, right) || self.scalar_type() != at::kFloat || self.dim() > 2 || beta.toDouble() != 1 ||
+      alpha.toDouble() != 1)
     return {};
-  if (self.dim() > 2 || self.is_neg()) return {};
   auto rows = self.expand({left.size(0), right.size(1)});
   return rows.stride(1) == 1 ? rows : at::Tensor();
 }
@@ -371,9 +385,10 @@ at::Tensor& addmm_(at::Tensor& self, const at::Tensor& left, const at::Tensor& r
 }
 
 // Linux gives a process the tiles when it asks for them.
-bool may_use_tiles() {
+bool tiles_are_granted() {
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  static bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
 }
 
 // libtorch warns of kernels that are replaced; these are on purpose.
@@ -382,7 +397,7 @@ class QuietWarnings : public c10::WarningHandler {
 };
 
 TORCH_LIBRARY_IMPL(aten, CPU, library) {
-  if (!may_use_tiles()) return;
+  if (!tiles_are_granted()) return;
   QuietWarnings quiet;
   c10::WarningUtils::WarningHandlerGuard guard(&quiet);
   library.impl("mm", mm);
@@ -392,6 +407,8 @@ TORCH_LIBRARY_IMPL(aten, CPU, library) {
   library.impl("addmm_", addmm_);
 }
 
+#else
+bool tiles_are_granted() { return false; }
 #endif  // TESSERA_AMX
 
 // The product that libtorch's BLAS makes: the measure for ours.
@@ -401,4 +418,7 @@ TORCH_LIBRARY_FRAGMENT(tessera, library) { library.def("blas_product(Tensor left
 TORCH_LIBRARY_IMPL(tessera, CPU, library) { library.impl("blas_product", blas_product); }
 
 }  // namespace
+
+bool multiplies_with_tiles() { return tiles_are_granted(); }
+
 }  // namespace tessera

@@ -59,7 +59,7 @@ export interface Addon {
   startProfile(): void;
   /** Name, calls and seconds of every operator since, one after the other. */
   stopProfile(): (string | number)[];
-  info(): { version: string; cpuCapability: string; cuda: boolean; parallel: string };
+  info(): { version: string; cpuCapability: string; tiles: boolean; cuda: boolean; parallel: string };
 }
 
 let loaded: Addon | undefined;

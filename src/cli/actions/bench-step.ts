@@ -13,7 +13,7 @@ import * as ops from '../../tensor/ops.generated.js';
 import { scope, Tensor } from '../../tensor/tensor.js';
 import { trainStep } from '../../train/train-step.js';
 import { type CommandResult, cardText } from '../output.js';
-import { matrixProductPeak, productSeconds } from './matrix-product-peak.js';
+import { blas, matrixProductPeak, productSeconds } from './matrix-product-peak.js';
 
 /** The checked options of `tessera bench step`. */
 export type BenchStepOptions = {
@@ -51,6 +51,8 @@ interface Measurement {
   readonly mfu: number;
   /** What the step's matrix products take alone, each at the rate of its own shape. */
   readonly limitMs: number;
+  /** What they take in libtorch's BLAS, which is the same where the engine has none of its own. */
+  readonly blasMs: number;
   readonly peakMemoryBytes: number;
   /** From the start of the process to the loaded engine. */
   readonly startMs: number;
@@ -69,7 +71,8 @@ export async function benchStep(options: BenchStepOptions): Promise<CommandResul
       ['work', `${numberText(measured.gflopsPerStep, 3)} GFLOP in matrix products`],
       ['peak', `${numberText(measured.peakGflops, 3)} GFLOP/s, a large matrix product on this machine just now`],
       ['share', `${numberText(100 * measured.mfu, 3)} % of that peak`],
-      ['limit', limitText(measured)],
+      ['limit', productsText(measured.limitMs, measured)],
+      ['BLAS', productsText(measured.blasMs, measured)],
       ['start', `${numberText(measured.startMs)} ms until the engine was loaded`],
       ['memory', `${byteText(measured.peakMemoryBytes)} resident at most, the whole process`],
       ['against', ratio === undefined ? undefined : `${options.vs}: ${numberText(ratio, 3)} times as fast`],
@@ -78,8 +81,8 @@ export async function benchStep(options: BenchStepOptions): Promise<CommandResul
   return { card, json: { ...measured, ...(ratio === undefined ? {} : { ratio }) } };
 }
 
-function limitText({ limitMs, stepMsMedian }: Measurement): string {
-  return `${numberText(limitMs)} ms for the products alone, shape by shape: ${numberText((100 * limitMs) / stepMsMedian, 3)} % of the step`;
+function productsText(ms: number, { stepMsMedian }: Measurement): string {
+  return `${numberText(ms)} ms for the products alone, shape by shape: ${numberText((100 * ms) / stepMsMedian, 3)} % of the step`;
 }
 
 function measure(options: BenchStepOptions): Measurement {
@@ -91,6 +94,8 @@ function measure(options: BenchStepOptions): Measurement {
   times.sort((a, b) => a - b);
   const median = times[Math.floor(times.length / 2)]!;
   const products = stepProducts(config);
+  const productsMs = (multiply?: typeof blas) =>
+    1000 * products.reduce((sum, product) => sum + product.times * productSeconds(product, 5, multiply), 0);
   const gflopsPerStep = productFlops(products) / 1e9;
   return {
     preset: bench.preset,
@@ -105,7 +110,8 @@ function measure(options: BenchStepOptions): Measurement {
     mfu: gflopsPerStep / (median / 1000) / peakGflops,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     startMs,
-    limitMs: 1000 * products.reduce((sum, product) => sum + product.times * productSeconds(product, 5), 0),
+    limitMs: productsMs(),
+    blasMs: productsMs(blas),
   };
 }
 

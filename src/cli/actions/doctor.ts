@@ -119,10 +119,11 @@ function machineCard({ node, platform, processor, memory, disk, tools }: Machine
 
 function engineCard({ places, libtorch, addon, loaded }: EngineReport): string {
   const cuda = loaded?.cuda ? 'with a GPU' : 'CPU only';
+  const vectors = `${loaded?.cpuCapability}${loaded?.tiles ? ' and AMX' : ''}`;
   return [
     cardText('engine', [
       ['addon', addon.upToDate ? `up to date: ${addon.path}` : `not ready: ${addon.reason}`],
-      ['libtorch', loaded && `${loaded.version}, ${loaded.cpuCapability}, ${loaded.threads} threads, ${cuda}`],
+      ['libtorch', loaded && `${loaded.version}, ${vectors}, ${loaded.threads} threads, ${cuda}`],
     ]),
     '  looked for libtorch in this order',
     ...places.map(({ origin, place, found }) => `  ${origin === libtorch?.origin ? '>' : ' '} ${place}: ${found}`),

@@ -19,6 +19,8 @@ export interface EngineReport {
 interface LoadedEngine {
   readonly version: string;
   readonly cpuCapability: string;
+  /** Whether large float32 products are made by the matrix unit of the processor (AMX). */
+  readonly tiles: boolean;
   readonly cuda: boolean;
   readonly threads: number;
 }
@@ -75,8 +77,8 @@ async function loadElsewhere(): Promise<{ loaded?: LoadedEngine; problem?: strin
   const module = fileURLToPath(new URL('../../engine/addon.js', import.meta.url));
   const program = `
     const { engine } = await import(${JSON.stringify(module)});
-    const { version, cpuCapability, cuda } = engine().info();
-    console.log(JSON.stringify({ version, cpuCapability, cuda, threads: engine().threads() }));`;
+    const { version, cpuCapability, tiles, cuda } = engine().info();
+    console.log(JSON.stringify({ version, cpuCapability, tiles, cuda, threads: engine().threads() }));`;
   const { code, output } = await runProgram(process.execPath, ['--input-type=module', '-e', program]);
   if (code !== 0) return { problem: `the engine does not load: ${/Error: (.*)/.exec(output)?.[1] ?? output.trim()}` };
   return { loaded: JSON.parse(output) as LoadedEngine };
