@@ -5,7 +5,7 @@
 #include <torch/version.h>
 
 #include "exports.h"
-#include "kernels/matrix_product.h"
+#include "kernels/tiles.h"
 
 namespace tessera {
 namespace {
@@ -34,7 +34,7 @@ napi_value info(Args& args) {
   check(env, napi_create_object(env, &result));
   check(env, napi_set_named_property(env, result, "version", make_string(env, TORCH_VERSION)));
   check(env, napi_set_named_property(env, result, "cpuCapability", make_string(env, at::get_cpu_capability())));
-  check(env, napi_set_named_property(env, result, "tiles", make_bool(env, multiplies_with_tiles())));
+  check(env, napi_set_named_property(env, result, "tiles", make_bool(env, has_tiles())));
   check(env, napi_set_named_property(env, result, "cuda", make_bool(env, at::hasCUDA())));
   check(env, napi_set_named_property(env, result, "parallel", make_string(env, at::get_parallel_info())));
   return result;
