@@ -7,9 +7,12 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "tiles.h"
 #include "vector.h"
 
 // BLAS's product of column-major matrices. libtorch brings one with it; it keeps to one thread inside a parallel
@@ -35,21 +38,24 @@ void gemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, f
 // Memory of a thread that is kept between calls and never cleared.
 class Scratch {
  public:
-  float* take(int64_t count) {
+  float* take(int64_t count) { return reinterpret_cast<float*>(take_bytes(count * static_cast<int64_t>(sizeof(float)))); }
+
+  char* take_bytes(int64_t count) {
     if (count > size_) {
-      data_ = std::make_unique_for_overwrite<float[]>(count);
-      size_ = count;
+      size_ = (count + 63) / 64 * 64;
+      data_.reset(static_cast<char*>(std::aligned_alloc(64, size_)));
+      TORCH_CHECK(data_, "no memory for attention");
     }
     return data_.get();
   }
 
  private:
-  std::unique_ptr<float[]> data_;
+  std::unique_ptr<char, decltype(&std::free)> data_{nullptr, &std::free};
   int64_t size_ = 0;
 };
 
 struct Workspace {
-  Scratch queries, keys, weights, inner, query_grad, key_grad;
+  Scratch queries, keys, weights, inner, query_grad, key_grad, packed_queries, packed_keys, packed_values, packed_weights;
 };
 
 Workspace& workspace() {
@@ -185,6 +191,78 @@ void forward_rows(const Problem& p, int64_t b, int64_t a, int64_t begin, int64_t
   }
 }
 
+#ifdef TESSERA_AMX
+
+// One row of the weights, from the scores of a strip of queries with strip after strip of keys: exponentials of their
+// distances to the largest, times `scale`, split as a row of the left factor. Returns the largest, scaled, and their sum.
+std::pair<float, float> weights_row(const float* scores, int64_t row, int64_t keys, float scale, char* to) {
+  const float* from = scores + row / kTile * 2 * kTile * kTile + row % kTile * kTile;
+  to += row / kTile * kTileBytes + row % kTile * 64;
+  constexpr int64_t kNext = kStrip * kStrip, kSecond = kTile * kTile;
+  const __m512 nothing = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  int64_t strips = strips_of(keys), last = keys - (strips - 1) * kStrip;
+  auto load = [&](int64_t strip, int64_t second) {
+    __m512 x = _mm512_load_ps(from + strip * kNext + second * kSecond);
+    return strip + 1 < strips ? x : _mm512_mask_mov_ps(nothing, first_lanes(last - second * kTile), x);
+  };
+  __m512 top = nothing;
+  for (int64_t i = 0; i < strips; i++) top = _mm512_max_ps(top, _mm512_max_ps(load(i, 0), load(i, 1)));
+  float most = _mm512_reduce_max_ps(top);
+  V shift(most), factor(scale), sum(0);
+  for (int64_t i = 0; i < strips; i++, to += kStepBytes) {
+    V low = ((V(load(i, 0)) - shift) * factor).exp_u20(), high = ((V(load(i, 1)) - shift) * factor).exp_u20();
+    sum = sum + low + high;
+    split(low, high, to);
+  }
+  return {most * scale, _mm512_reduce_add_ps(sum)};
+}
+
+// forward_rows on tiles: the weights of a strip of queries go from one product into the other without a matrix between.
+void forward_rows_on_tiles(const Problem& p, int64_t b, int64_t a, int64_t begin, int64_t end, float* out,
+                           float* log_sums) {
+  auto& own = workspace();
+  TilesInUse tiles;
+  alignas(64) float sums[kStrip * kStrip];
+  int64_t m = p.k.count, f = p.width, step = p.heads * f;
+  int64_t key_bytes = steps_of(f) * kStepBytes, value_bytes = steps_of(m) * kStepBytes;
+  Rows keys(p.k, p.k_angles, b, a, 0, m, f, own.keys);
+  char *packed_keys = own.packed_keys.take_bytes(packed_bytes(m, f)),
+       *packed_values = own.packed_values.take_bytes(packed_bytes(f, m)),
+       *packed_queries = own.packed_queries.take_bytes(packed_bytes(kStrip, f)),
+       *packed_weights = own.packed_weights.take_bytes(packed_bytes(kStrip, m));
+  pack<false>({keys.data, m, keys.step, 1}, 0, m, 0, f, packed_keys);
+  pack<false>({p.v.at(b, a), f, 1, p.v.token}, 0, f, 0, m, packed_values);
+  float* scores = own.weights.take(strips_of(m) * kStrip * kStrip);
+  for (int64_t first = begin; first < end; first += kStrip) {
+    int64_t rows = std::min(kStrip, end - first);
+    Rows queries(p.q, p.q_angles, b, a, first, rows, f, own.queries);
+    pack<true>({queries.data, rows, queries.step, 1}, 0, rows, 0, f, packed_queries);
+    for (int64_t k = 0, i = 0; k < m; k += kStrip, i++) {
+      float* made = scores + i * kStrip * kStrip;
+      multiply_strips(rows, m - k, packed_queries, packed_keys + i * key_bytes, steps_of(f), made, made, kTile);
+    }
+    float factors[kStrip];
+    for (int64_t r = 0; r < rows; r++) {
+      auto [top, sum] = weights_row(scores, r, m, p.scale, packed_weights);
+      factors[r] = 1 / sum;
+      log_sums[(b * p.heads + a) * p.q.count + first + r] = top + std::log(sum);
+    }
+    float* result = out + (b * p.q.count + first) * step + a * f;
+    for (int64_t c = 0, i = 0; c < f; c += kStrip, i++) {
+      multiply_strips(rows, f - c, packed_weights, packed_values + i * value_bytes, steps_of(m), sums, result + c, step);
+      for (int64_t r = 0; r < rows; r++) {
+        const float* row = sums + r / kTile * 2 * kTile * kTile + r % kTile * kTile;
+        __m512 factor = _mm512_set1_ps(factors[r]);
+        for (int64_t j = 0; j < std::min(kStrip, f - c); j += kTile)
+          _mm512_mask_storeu_ps(result + r * step + c + j, first_lanes(f - c - j),
+                                _mm512_mul_ps(_mm512_load_ps(row + j * kTile), factor));
+      }
+    }
+  }
+}
+
+#endif  // TESSERA_AMX
+
 struct Gradients {
   float *q, *k, *v;
 };
@@ -244,12 +322,16 @@ class Attention : public torch::autograd::Function<Attention> {
                                          : std::min((2 * threads + units - 1) / std::max<int64_t>(units, 1),
                                                     std::max<int64_t>(p.q.count / 16, 1));
     int64_t share = (p.q.count + parts - 1) / parts;
+    auto forward = &forward_rows;
+#ifdef TESSERA_AMX
+    if (has_tiles() && p.k.count >= kStrip && share >= kTile) forward = &forward_rows_on_tiles;
+#endif
     at::parallel_for(0, units * parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         int64_t unit = i / parts, first = i % parts * share;
         if (first >= p.q.count) continue;
-        forward_rows(p, unit / p.heads, unit % p.heads, first, std::min(p.q.count, first + share),
-                     out.mutable_data_ptr<float>(), log_sums.mutable_data_ptr<float>());
+        forward(p, unit / p.heads, unit % p.heads, first, std::min(p.q.count, first + share),
+                out.mutable_data_ptr<float>(), log_sums.mutable_data_ptr<float>());
       }
     });
     ctx->save_for_backward({q, k, v, out, log_sums, tables[0], tables[1], tables[2], tables[3]});
